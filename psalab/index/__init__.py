@@ -1,0 +1,1 @@
+"""The index: the labels of whole volumes as SQL."""

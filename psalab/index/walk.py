@@ -1,0 +1,171 @@
+"""The files of a root, folder by folder, in a fixed order.
+
+Symbolic links to folders are not followed (what they point to inside the root is found by itself, and outside is none of
+the root's business), so there are no loops; links to files are followed where they stay inside the root.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
+
+__all__ = ["SKIPPED", "FileEntry", "Folder", "escape", "find_marker", "unescape", "walk"]
+
+#: Folders that file systems and tools make and that are nobody's data.
+SKIPPED: Final = (".snapshot", ".snapshots", ".git", ".ipynb_checkpoints", "lost+found", ".Trash-*", "__MACOSX")
+
+#: A stat slower than this (seconds) is a mount's: then many are under way at once.
+_SLOW: Final = 0.0005
+_THREADS: Final = 32
+
+
+class FileEntry(NamedTuple):
+    """A file: name (escaped), size in bytes, modification time in microseconds since 1970."""
+
+    name: str
+    size: int
+    mtime: int
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder: its path below the root (escaped, '' for the root), its files, and what could not be read."""
+
+    path: str
+    files: Sequence[FileEntry]
+    unreadable: Sequence[tuple[str, str]] = ()
+
+
+def escape(name: str) -> str:
+    r"""Write a name that may hold bytes that are no UTF-8 as text: such a byte is ``\xNN``, a backslash is doubled."""
+    if "\\" not in name and name.isascii():
+        return name
+    doubled = name.replace("\\", "\\\\")
+    return "".join(f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in doubled)
+
+
+def unescape(name: str) -> str:
+    """Give the name that `escape` wrote, as the operating system's functions take it."""
+    if "\\" not in name:
+        return name
+    parts = name.split("\\\\")
+    return "\\".join(_unescape_bytes(part) for part in parts)
+
+
+def _unescape_bytes(text: str) -> str:
+    head, *rest = text.split("\\x")
+    return head + "".join(chr(0xDC00 + int(part[:2], 16)) + part[2:] for part in rest)
+
+
+def walk(root: str, exclude: Sequence[str] = ()) -> Iterator[Folder]:
+    """Give the folders of a root, each before those inside it, all in the order of their names.
+
+    Parameters
+    ----------
+    root : str
+    exclude : sequence of str
+        Patterns (``*.TMP``, ``EXTRAS``, ``DATA/OLD/*``) of names or of paths below the root, beside `SKIPPED`.
+
+    Raises
+    ------
+    OSError
+        The root itself cannot be listed.
+    """
+    os.listdir(root)
+    with _Lister(os.path.realpath(root), root, (*SKIPPED, *exclude)) as lister:
+        waiting: list[tuple[str, Future[_Listed] | None]] = [("", None)]
+        while waiting:
+            path, future = waiting.pop()
+            listed = future.result() if future else lister.list(path)
+            yield Folder(escape(path), listed.files, listed.unreadable)
+            waiting += [(inner, lister.ahead(inner)) for inner in reversed(listed.folders)]
+
+
+class _Listed(NamedTuple):
+    folders: list[str]
+    files: list[FileEntry]
+    unreadable: list[tuple[str, str]]
+
+
+class _Lister:
+    """Lists folders; on a slow mount ahead of time and with many stats at once."""
+
+    def __init__(self, real_root: str, root: str, exclude: Sequence[str]):
+        self.real_root, self.root, self.exclude = real_root, root, exclude
+        self._folders: ThreadPoolExecutor | None = None
+        self._stats: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in (self._folders, self._stats):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def ahead(self, path: str) -> Future[_Listed] | None:
+        """Start listing a folder, where that pays."""
+        return self._folders.submit(self.list, path) if self._folders else None
+
+    def list(self, path: str) -> _Listed:
+        """List one folder, names in order."""
+        listed = _Listed([], [], [])
+        began = perf_counter()
+        try:
+            with os.scandir(os.path.join(self.root, path)) as entries:
+                found = sorted(
+                    (entry for entry in entries if not self._excluded(path, entry.name)), key=lambda e: e.name
+                )
+        except OSError as error:
+            listed.unreadable.append((escape(path), f"the folder cannot be read: {error.strerror or error}"))
+            return listed
+        stats = self._stats.map(self._stat, found) if self._stats else map(self._stat, found)
+        for entry, stat in zip(found, stats, strict=True):
+            inner = f"{path}/{entry.name}" if path else entry.name
+            if isinstance(stat, str):
+                listed.unreadable.append((escape(inner), stat))
+            elif stat is None:
+                continue
+            elif isinstance(stat, bool):
+                listed.folders.append(inner)
+            else:
+                listed.files.append(FileEntry(escape(entry.name), stat.st_size, stat.st_mtime_ns // 1000))
+        if self._folders is None and found and (perf_counter() - began) / len(found) > _SLOW:
+            self._folders, self._stats = ThreadPoolExecutor(_THREADS // 4), ThreadPoolExecutor(_THREADS)
+        return listed
+
+    def _stat(self, entry: os.DirEntry[str]) -> os.stat_result | bool | str | None:
+        """Give a file's stat, True for a folder, None for what is neither or leads outside, or why it cannot be read."""
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                return True
+            if entry.is_symlink():
+                target = os.path.realpath(entry.path)
+                if os.path.commonpath((target, self.real_root)) != self.real_root or not os.path.isfile(target):
+                    return None
+            return entry.stat() if entry.is_file() else None
+        except OSError as error:
+            return f"cannot be read: {error.strerror or error}"
+
+    def _excluded(self, path: str, name: str) -> bool:
+        inner = f"{path}/{name}" if path else name
+        return any(
+            fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(inner, pattern) for pattern in self.exclude
+        )
+
+
+def find_marker(names: Sequence[str]) -> str | None:
+    """Name of the file at the top of a root that tells that the volume is there, if it has one."""
+    for name in sorted(names):
+        lower = name.lower()
+        if lower == "voldesc.cat" or (lower.startswith("bundle") and lower.endswith((".xml", ".lblx"))):
+            return name
+    return None

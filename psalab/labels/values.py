@@ -1,0 +1,385 @@
+"""Raw text to typed value: the only place where it happens, for both standards.
+
+A value is a `Scalar`, or a `Sequence` of values (PDS3 alone: sequences and sets, which may be nested). Both carry the text
+that was typed, so that nothing is lost where a type does not fit its column.
+
+Sources: PDS Standards Reference 3.8, chapter 12 (ODL): 12.3.1 numbers and units, 12.3.2 dates and times, 12.3.3 text
+strings, 12.3.4 symbols, 12.4 sequences and sets. PDS4 Information Model, chapter "Data types".
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from psalab.errors import LabelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "BOOLEAN",
+    "FILL_NUMBERS",
+    "FLOAT",
+    "INT",
+    "MISSING",
+    "MISSING_WORDS",
+    "TEXT",
+    "TIME",
+    "Python",
+    "Scalar",
+    "Sequence",
+    "Value",
+    "fills_of",
+    "masked",
+    "microseconds",
+    "parse_time",
+    "pds4_value",
+    "pvl_value",
+    "python_value",
+    "scalars",
+]
+
+MISSING: Final = 0
+BOOLEAN: Final = 1
+INT: Final = 2
+FLOAT: Final = 3
+TIME: Final = 4
+TEXT: Final = 5
+
+Python: TypeAlias = "bool | int | float | datetime | str | list[Python] | None"
+
+#: Numbers that stand for "no value" in the labels of an instrument (INSTRUMENT_ID), though no keyword declares them.
+#: Source: labels of Mars Express HRSC, whose geometry keywords hold both spellings of the VICAR fill.
+FILL_NUMBERS: Final[dict[str, frozenset[float]]] = {"HRSC": frozenset({-1e32, -9.99e31})}
+
+
+def fills_of(instrument: str | None) -> frozenset[float]:
+    """Fill numbers of an instrument, or of several joined by ``+``."""
+    parts = (instrument or "").split("+")
+    return frozenset().union(*(FILL_NUMBERS.get(part, frozenset()) for part in parts))
+
+
+MAX_DEPTH: Final = 64
+EPOCH: Final = datetime(1970, 1, 1)
+
+
+class Scalar(NamedTuple):
+    """One typed value.
+
+    Attributes
+    ----------
+    kind : int
+        MISSING, BOOLEAN, INT, FLOAT, TIME or TEXT.
+    value : None, bool, int, float, datetime or str
+        The value; None when missing. Times are UTC without a zone.
+    text : str
+        The text without quotes and unit; the reason when missing.
+    unit : str or None
+        The unit as the label spells it.
+    """
+
+    kind: int
+    value: bool | int | float | datetime | str | None
+    text: str
+    unit: str | None = None
+
+
+class Sequence(NamedTuple):
+    """A sequence ``(...)`` or a set ``{...}`` of PDS3, in the order of the label."""
+
+    items: tuple[Value, ...]
+    is_set: bool = False
+
+
+Value: TypeAlias = Scalar | Sequence
+
+MISSING_WORDS: Final = {word: word for word in ("N/A", "UNK", "NULL")}
+_BOOLEANS: Final = {"TRUE": True, "FALSE": False}
+
+_NUMBER: Final = re.compile(r"([+-]?[0-9]+)|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_BASED: Final = re.compile(r"([+-]?)([0-9]{1,2})#([+-]?)([0-9A-Za-z]+)#")
+_UNIT: Final = re.compile(r"[^<]*[^<\s](?=\s*<([^<>]*)>\Z)")
+_TIME: Final = re.compile(
+    r"""(\d{4})-(?:(\d{1,2})-(\d{1,2})|(\d{3}))                                  # calendar date or day of the year
+        (?:T(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d*))?)?)?                          # to the second's fraction
+        (Z|[+-]\d{1,2}(?::?\d{2})?)?""",
+    re.VERBOSE | re.ASCII,
+)
+_LINE_ENDS: Final = re.compile(r"[ \t\f\v]*(?:\r\n?|\n)\s*")
+_DASHED_LINE_ENDS: Final = re.compile(r"-(?:\r\n?|\n)\s*")
+_ITEM: Final = re.compile(
+    r"""\s*(?:/\*.*?\*/\s*)*                                                     # blanks and comments
+        (?: (?P<value> "[^"]*" | '[^']*' | (?:[^\s"'(){},<>/]|/(?!\*))+ )
+          | (?P<unit> <[^<>]*> ) | (?P<mark> [(){},] ) )""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def pvl_value(raw: str) -> Value:
+    """Type one value of a PDS3 label.
+
+    Parameters
+    ----------
+    raw : str
+        The text right of the equals sign, without comments around it; may be empty.
+
+    Returns
+    -------
+    Scalar or Sequence
+
+    Raises
+    ------
+    LabelError
+        A sequence or set is not well formed.
+    """
+    first = raw[:1]
+    if first == '"':
+        return _quoted(raw)
+    if first in ("(", "{"):
+        return _sequence(raw)
+    if raw[-1:] == ">" and (unit := _UNIT.match(raw)):
+        return _plain(unit[0], unit[1].strip() or None)
+    return _plain(raw, None)
+
+
+def _quoted(raw: str) -> Scalar:
+    text, unit = raw[1:-1], None
+    if raw[-1] != '"':
+        text, _, rest = raw[1:].partition('"')
+        unit = rest.strip()[1:-1].strip() or None
+    return _text(text, unit)
+
+
+def _text(text: str, unit: str | None) -> Scalar:
+    if "\n" in text or "\r" in text:
+        # ODL 12.3.3: a dash at the end of a line goes with the line end; other line ends are one blank.
+        text = _LINE_ENDS.sub(" ", _DASHED_LINE_ENDS.sub("", text))
+    text = text.strip()
+    reason = MISSING_WORDS.get(text.upper()) if len(text) <= 4 else None
+    if reason:
+        return Scalar(MISSING, None, reason, None)
+    return Scalar(TEXT, text, text, unit)
+
+
+def _plain(raw: str, unit: str | None) -> Scalar:
+    """Type a number, a time, a symbol or a bare word."""
+    first = raw[:1]
+    if first in "+-.0123456789" and first:
+        if number := _NUMBER.fullmatch(raw):
+            return _number(raw, number[1], unit)
+        if (time := parse_time(raw)) is not None:
+            return Scalar(TIME, time, raw, unit)
+        if based := _BASED.fullmatch(raw):
+            return _based(raw, based, unit)
+        return Scalar(TEXT, raw, raw, unit)
+    if first == "'":
+        return _text(raw[1:-1], unit)
+    word = raw.upper()
+    if word in _BOOLEANS:
+        return Scalar(BOOLEAN, _BOOLEANS[word], raw, unit)
+    if word in MISSING_WORDS:
+        return Scalar(MISSING, None, word, None)
+    if not raw:
+        return Scalar(MISSING, None, "empty", None)
+    return Scalar(TEXT, raw, raw, unit)
+
+
+def _number(raw: str, integer: str | None, unit: str | None) -> Scalar:
+    if integer is not None and len(raw) < 1000:
+        return Scalar(INT, int(raw), raw, unit)
+    number = float(raw)
+    if number - number != 0:  # beyond the range of a float: kept as text rather than as infinity
+        return Scalar(TEXT, raw, raw, unit)
+    return Scalar(FLOAT, number, raw, unit)
+
+
+def _based(raw: str, match: re.Match[str], unit: str | None) -> Scalar:
+    """``based_integer = [sign] radix "#" [sign] digits "#"`` (ODL 12.3.1.2)."""
+    sign, radix, inner, digits = match.groups()
+    try:
+        return Scalar(INT, int(f"{inner or sign}{digits}", int(radix)), raw, unit)
+    except ValueError:  # a radix beyond 36, or digits beyond the radix
+        return Scalar(TEXT, raw, raw, unit)
+
+
+def _sequence(raw: str) -> Sequence:
+    """``sequence = "(" [value {"," value}] ")"``, ``set = "{" [value {"," value}] "}"`` (ODL 12.4), nested at will."""
+    open_lists: list[tuple[str, list[Value]]] = []
+    items: list[Value] = []
+    pos = 0
+    while match := _ITEM.match(raw, pos):
+        pos = match.end()
+        kind = match.lastgroup
+        if kind == "value":
+            token = match["value"]
+            items.append(_quoted(token) if token[0] == '"' else _plain(token, None))
+        elif kind == "unit":
+            if items:
+                items[-1] = _with_unit(items[-1], match["unit"][1:-1].strip())
+        elif (mark := match["mark"]) in "({":
+            if len(open_lists) >= MAX_DEPTH:
+                raise LabelError(f"lists nested deeper than {MAX_DEPTH} levels", text=_shown(raw))
+            open_lists.append((mark, items))
+            items = []
+        elif mark != ",":
+            opener, outer = open_lists.pop()
+            outer.append(Sequence(tuple(items), opener == "{"))
+            items = outer
+            if not open_lists:
+                break
+    if open_lists or len(items) != 1:
+        raise LabelError("a list is not closed", text=_shown(raw))
+    value = items[0]
+    if rest := raw[pos:].strip():
+        value = _with_unit(value, rest[1:-1].strip())
+    return value  # type: ignore[return-value]  # the outermost item is the list that the caller saw begin
+
+
+def _shown(raw: str) -> str:
+    return raw if len(raw) <= 80 else raw[:77] + "..."
+
+
+def _with_unit(value: Value, unit: str) -> Value:
+    """Give a unit that stands behind a list to each of its elements that has none."""
+    if isinstance(value, Sequence):
+        return Sequence(tuple(_with_unit(item, unit) for item in value.items), value.is_set)
+    return value if value.unit or not unit or value.kind == MISSING else value._replace(unit=unit)
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read a date or a date and time of ODL (12.3.2) or ISO 8601, as UTC without a zone.
+
+    Parameters
+    ----------
+    text : str
+        ``2014-08-01``, ``2014-213``, ``2014-08-01T10:00:00.123Z`` and the like; seconds may be 60 (leap second, given as
+        the second after it); an offset is applied; digits beyond microseconds are cut.
+
+    Returns
+    -------
+    datetime or None
+        None where the text is no such time.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, day_of_year, hour, minute, second, fraction, zone = match.groups()
+    if zone and hour is None:
+        return None if zone != "Z" else parse_time(text[:-1])
+    try:
+        date = datetime(int(year), int(month or 1), int(day or 1))
+        if day_of_year is not None:
+            date += timedelta(days=int(day_of_year) - 1)
+            if day_of_year == "000" or date.year != int(year):
+                return None
+        if hour is None:
+            return date
+        if int(hour) > 24 or int(minute) > 59 or int(second or 0) > 60:
+            return None
+        date += timedelta(
+            hours=int(hour),
+            minutes=int(minute),
+            seconds=int(second or 0),
+            microseconds=int((fraction or "")[:6].ljust(6, "0")),
+        )
+        return date - _offset(zone) if zone and zone != "Z" else date
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(zone: str) -> timedelta:
+    hours, minutes = zone[1:3].rstrip(":"), zone[-2:] if len(zone) > 3 else "0"
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return -offset if zone[0] == "-" else offset
+
+
+def microseconds(time: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00:00 UTC, exactly."""
+    if time.tzinfo is not None:
+        time = time.astimezone(UTC).replace(tzinfo=None)
+    delta = time - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+_PDS4_PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?Z?", re.ASCII)
+
+
+def pds4_value(text: str, declared: str | None, unit: str | None = None) -> Scalar:
+    """Type the text of a PDS4 attribute.
+
+    Parameters
+    ----------
+    text : str
+        The element's text, entities resolved.
+    declared : {'int', 'float', 'time', 'boolean', 'text'} or None
+        What the data dictionary says of the attribute; None lets the value decide.
+    unit : str, optional
+        The element's ``unit``.
+
+    Returns
+    -------
+    Scalar
+        A value that is not of the declared type is TEXT.
+    """
+    collapsed = text.strip()
+    if "\n" in collapsed:
+        collapsed = " ".join(collapsed.split())
+    if not collapsed:
+        return Scalar(MISSING, None, "empty", None)
+    if collapsed in MISSING_WORDS:
+        return Scalar(MISSING, None, collapsed, None)
+    if declared != "text":
+        if declared in (None, "int", "float") and (number := _NUMBER.fullmatch(collapsed)):
+            scalar = _number(collapsed, number[1], unit)
+            if declared == "float" and scalar.kind == INT and isinstance(scalar.value, int):
+                return _real(scalar)
+            return scalar
+        if declared in (None, "time") and (time := _pds4_time(collapsed, declared)) is not None:
+            return Scalar(TIME, time, collapsed, unit)
+        if declared in (None, "boolean") and (truth := _pds4_boolean(collapsed, declared)) is not None:
+            return Scalar(BOOLEAN, truth, collapsed, unit)
+    return Scalar(TEXT, collapsed, collapsed, unit)
+
+
+def _real(scalar: Scalar) -> Scalar:
+    try:
+        return Scalar(FLOAT, float(scalar.text), scalar.text, scalar.unit)
+    except OverflowError:
+        return Scalar(TEXT, scalar.text, scalar.text, scalar.unit)
+
+
+def _pds4_time(text: str, declared: str | None) -> datetime | None:
+    if (time := parse_time(text)) is not None or declared is None:
+        return time
+    if partial := _PDS4_PARTIAL_DATE.fullmatch(text):  # ASCII_Date_YMD allows a year, or a year and a month
+        return parse_time(f"{partial[1]}-{partial[2] or '01'}-01")
+    return None
+
+
+def _pds4_boolean(text: str, declared: str | None) -> bool | None:
+    if declared is None:
+        return {"true": True, "false": False}.get(text)
+    return {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
+
+
+def masked(value: Value, fills: frozenset[float]) -> Value:
+    """Give a value whose fill numbers are missing."""
+    if isinstance(value, Sequence):
+        return Sequence(tuple(masked(item, fills) for item in value.items), value.is_set)
+    return Scalar(MISSING, None, "fill") if value.kind == FLOAT and value.value in fills else value
+
+
+def scalars(value: Value) -> Iterator[Scalar]:
+    """All scalars of a value, in order."""
+    if isinstance(value, Scalar):
+        yield value
+    else:
+        for item in value.items:
+            yield from scalars(item)
+
+
+def python_value(value: Value) -> Python:
+    """Give the plain Python value: None, bool, int, float, datetime, str, or a list of these."""
+    return value.value if isinstance(value, Scalar) else [python_value(item) for item in value.items]
