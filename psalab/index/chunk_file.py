@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, fields
 from datetime import datetime
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,7 +23,7 @@ from psalab.labels.identity import Identity
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_chunk", "scrape_to_file", "write_chunk"]
+__all__ = ["file_hash", "named_files", "read_chunk", "scrape_to_file", "write_chunk"]
 
 _ARRAYS: Final = (
     "label", "standard", "common", "start_time", "stop_time", "row", "path", "value", "family", "kind", "bits", "unit",
@@ -53,9 +55,14 @@ def write_chunk(chunk: Chunk, target: str | Path) -> None:
     batch = pa.RecordBatch.from_pydict(columns)
     part = f"{target}.part{os.getpid()}"
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.OSFile(part, "wb") as sink, pa.ipc.new_file(sink, batch.schema, options=options) as writer:
-        writer.write_batch(batch)
-    os.replace(part, target)
+    try:
+        with pa.OSFile(part, "wb") as sink, pa.ipc.new_file(sink, batch.schema, options=options) as writer:
+            writer.write_batch(batch)
+        os.replace(part, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part)  # on a full disk, others may need the space
+        raise
 
 
 def _one_row(values: pa.Array) -> pa.Array:
@@ -109,8 +116,19 @@ def _identity(entry: dict[str, Any]) -> Identity:
     return Identity(**values)
 
 
-def scrape_to_file(task: Task, target: str) -> tuple[int, int, int]:
-    """Scrape a task into a chunk file; give the numbers of products, rejects and bytes read."""
+def scrape_to_file(task: Task, target: str) -> tuple[int, set[bytes]]:
+    """Scrape a task into a chunk file; give the number of rejects and the files that its labels name."""
     chunk = scrape(task)
     write_chunk(chunk, target)
-    return len(chunk.label), len(chunk.rejected), chunk.read_bytes
+    return len(chunk.rejected), named_files(chunk)
+
+
+def named_files(chunk: Chunk) -> set[bytes]:
+    """Files that the labels of a chunk name, as `file_hash`."""
+    folders = [label.rpartition("/")[0] for label in chunk.labels]
+    return {file_hash(chunk.root, folders[chunk.label[row]], name) for row, name in chunk.named}
+
+
+def file_hash(root: str, folder: str, name: str) -> bytes:
+    """Short hash of a file's place, its name in lower case: what a set of ten million files can be made of."""
+    return blake2b(f"{root}\0{folder}\0{name.lower()}".encode(), digest_size=12).digest()

@@ -182,15 +182,15 @@ def _observe(chunk: Chunk) -> list[tuple[tuple[str, str], Observed]]:
     group[starts[1:]] = 1
     group = np.cumsum(group)
     sizes = np.diff(chunk.first)[chunk.value]
-    of_element, elements = expand(chunk.first[chunk.value], sizes)
-    element_group = group[of_element]
+    elements = expand(chunk.first[chunk.value], sizes)
+    element_group = np.repeat(group, sizes)
     kind = chunk.kind[elements]
     count = len(starts)
     kinds = np.bincount(element_group * KINDS + kind, minlength=count * KINDS).reshape(count, KINDS)
     units = _unit_counts(chunk, element_group, elements, count)
-    missing = _missing_counts(chunk, element_group, elements)
     changed = np.ones(len(chunk.row), bool)
     changed[1:] = (chunk.row[1:] != chunk.row[:-1]) | (group[1:] != group[:-1])
+    missing = _missing_counts(chunk, element_group, np.repeat(np.cumsum(changed) - 1, sizes), elements)
     labels = np.add.reduceat(changed.astype(np.int64), starts)
     entries = np.diff([*starts, len(chunk.row)])
     listed = np.logical_or.reduceat(chunk.listed[chunk.value], starts) | (entries > labels)
@@ -216,12 +216,11 @@ def group_starts(chunk: Chunk) -> np.ndarray:
     return np.flatnonzero(changed)
 
 
-def expand(first: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give for ranges of elements the number of the range and of the element, range by range."""
-    owner = np.repeat(np.arange(len(sizes)), sizes)
-    ends = np.cumsum(sizes)
-    within = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - sizes, sizes)
-    return owner, np.repeat(first, sizes) + within
+def expand(first: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Give the elements of ranges, range by range: ``first[i], first[i] + 1, ...``, ``sizes[i]`` of them."""
+    before = np.cumsum(sizes) - sizes
+    total = int(before[-1] + sizes[-1]) if len(sizes) else 0
+    return np.arange(total) + np.repeat(first - before, sizes)
 
 
 def _unit_counts(chunk: Chunk, group: np.ndarray, elements: np.ndarray, count: int) -> list[Counter[str | None]]:
@@ -230,17 +229,27 @@ def _unit_counts(chunk: Chunk, group: np.ndarray, elements: np.ndarray, count: i
     number = np.array([0, *(texts.index(unit) + 1 for unit in spelled)])
     present = chunk.kind[elements] != MISSING
     kinds = len(texts) + 1
-    pairs, counts = np.unique(group[present] * kinds + number[chunk.unit[elements[present]] + 1], return_counts=True)
+    counts = np.bincount(group[present] * kinds + number[chunk.unit[elements[present]] + 1], minlength=count * kinds)
+    pairs = np.flatnonzero(counts)
     result: list[Counter[str | None]] = [Counter() for _ in range(count)]
-    for pair, times in zip(pairs.tolist(), counts.tolist(), strict=True):
+    for pair, times in zip(pairs.tolist(), counts[pairs].tolist(), strict=True):
         result[pair // kinds][texts[pair % kinds - 1] if pair % kinds else None] += times
     return result
 
 
-def _missing_counts(chunk: Chunk, group: np.ndarray, elements: np.ndarray) -> dict[int, Counter[str]]:
+def _missing_counts(
+    chunk: Chunk, group: np.ndarray, label: np.ndarray, elements: np.ndarray
+) -> dict[int, Counter[str]]:
+    """Count the labels without any value, by the reason that their first element gives."""
+    missing = chunk.kind[elements] == MISSING
     result: dict[int, Counter[str]] = {}
-    missing = np.flatnonzero(chunk.kind[elements] == MISSING)
-    for at, reason in zip(group[missing].tolist(), texts_of(chunk, elements[missing]), strict=True):
+    if not missing.any():
+        return result
+    valued = np.zeros(int(label[-1]) + 1, bool)
+    valued[label[~missing]] = True
+    firsts = np.flatnonzero(np.diff(label, prepend=-1))
+    firsts = firsts[~valued[label[firsts]]]
+    for at, reason in zip(group[firsts].tolist(), texts_of(chunk, elements[firsts]), strict=True):
         result.setdefault(at, Counter())[reason] += 1
     return result
 
@@ -270,7 +279,7 @@ def _ranges(chunk: Chunk, group: np.ndarray, elements: np.ndarray, count: int) -
 def _examples(chunk: Chunk, starts: np.ndarray) -> list[list[str]]:
     ends = np.append(starts[1:], len(chunk.row))
     looked_at = np.minimum(ends - starts, _LOOKED_AT)
-    owner, entries = expand(starts, looked_at)
+    owner, entries = np.repeat(np.arange(len(starts)), looked_at), expand(starts, looked_at)
     values = chunk.value[entries]
     elements = chunk.first[values]
     usable = elements < chunk.first[values + 1]
@@ -301,18 +310,18 @@ def settle(family: Family, former: Family | None = None) -> None:
         The family in an index whose rows of other roots stay: its form, and the names and types of its columns, are kept.
     """
     family.wide = former.wide if former else family.products >= WIDE_FROM
-    kept = dict(former.columns) if former else {}
-    paths = sorted(family.seen.keys() | kept.keys())
+    paths = sorted(family.seen)
+    kept = {path: former.columns[path] for path in paths if path in former.columns} if former else {}
     in_table = set(paths) if family.wide else set()
     if len(in_table) > WIDEST:
-        in_table = set(sorted(paths, key=lambda path: (path not in kept, -_labels(family, path), path))[:WIDEST])
+        in_table = set(sorted(paths, key=lambda path: (path not in kept, -family.seen[path].labels, path))[:WIDEST])
     names = _short_names(paths, {path: column.name for path, column in kept.items()})
     taken = {
         "product_key",
         *(name.lower() for item in kept.values() for name in (item.column, item.unit_column) if name),
     }
     for path in paths:
-        seen, old = family.seen.get(path, Observed()), kept.get(path)
+        seen, old = family.seen[path], kept.get(path)
         column = old.column if old else free_name(path, taken) if path in in_table else None
         counted = [unit for unit, _ in sorted(seen.units.items(), key=lambda item: (-item[1], item[0] or ""))]
         units = tuple(unit or "" for unit in counted) if len(counted) > 1 else ()
@@ -322,10 +331,6 @@ def settle(family: Family, former: Family | None = None) -> None:
         unit = next((unit for unit in counted if unit), None)
         kind, listed = (old.type, old.listed or seen.listed) if old else (kind_of(seen.kinds), seen.listed)
         family.columns[path] = Column(path, names[path], column, kind, listed, unit, units, unit_column)
-
-
-def _labels(family: Family, path: str) -> int:
-    return family.seen[path].labels if path in family.seen else 0
 
 
 def free_name(name: str, taken: set[str]) -> str:

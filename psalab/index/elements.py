@@ -1,21 +1,24 @@
 """Typed values of a chunk, flattened to elements in columns.
 
 `Elements.add` takes one value as `psalab.labels.values` made it. `Elements.add_pvl` types many raw values at once: numbers,
-lists of numbers and plain texts, which are nearly all, are recognised by one regular expression each and converted in bulk;
-the others go through `pvl_value`. Both give the same; a test holds them equal.
+plain texts, flat lists of these, and times, which are nearly all, are recognised by a regular expression and converted in
+bulk; the others go through `pvl_value`. Both give the same; a test holds them equal.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from psalab.labels.pds4 import element_value
 from psalab.labels.values import (
     BOOLEAN,
     FLOAT,
     INT,
+    MISSING,
     MISSING_WORDS,
     TEXT,
     TIME,
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
     from psalab.labels.values import Value
 
-__all__ = ["HUGE", "KINDS", "Elements"]
+__all__ = ["HUGE", "KINDS", "Elements", "Raw"]
 
 #: Kind of an integer beyond 64 bits: text for every column but an integer by nature.
 HUGE: Final = 6
@@ -39,14 +42,25 @@ KINDS: Final = 7
 _LARGEST: Final = 2**63
 _LONGEST_MISSING: Final = max(map(len, MISSING_WORDS))
 
-_REAL: Final = r"[+-]?(?:[0-9]{1,30}\.[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?"
+_REAL: Final = r"[+-]?(?:[0-9]{1,30}\.[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?0{0,2}[0-9]{1,2})?"
 _INTEGER: Final = r"[+-]?[0-9]{1,18}"
 _UNIT: Final = r"(?:[ \t]*<[ \t]*[^<>\s,](?:[^<>\n\r,]*[^<>\s,])?[ \t]*>)?"
-_NUMBER: Final = rf"(?:{_REAL}|{_INTEGER}){_UNIT}"
-#: A number, or a flat list of numbers: what `_PART` takes apart without further looking.
-_NUMERIC: Final = re.compile(rf"{_NUMBER}|\(\s*{_NUMBER}\s*(?:,\s*{_NUMBER}\s*)*\)")
-_PART: Final = re.compile(rf"(?:({_REAL})|({_INTEGER}))(?:[ \t]*<[ \t]*([^<>]*[^<>\s])[ \t]*>)?")
-_PLAIN_TEXT: Final = re.compile(r'"\s*([^"\s](?:[^"\n\r]*[^"\s])?)\s*"')
+_ITEM: Final = rf"""(?:(?:{_REAL}|{_INTEGER}){_UNIT}|"[^"\n\r]*")"""
+#: A number, a text on one line, or a flat list of these: what `_PART` takes apart without looking twice.
+_FLAT: Final = re.compile(rf"{_ITEM}|\(\s*+{_ITEM}\s*+(?:,\s*+{_ITEM}\s*+)*+\)")
+_PART: Final = re.compile(rf"""(?:({_REAL})|({_INTEGER}))(?:[ \t]*<[ \t]*([^<>]*[^<>\s])[ \t]*>)?|"([^"]*)\"""")
+_TIME: Final = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?")
+
+
+_TIME_Z: Final = re.compile(_TIME.pattern + "Z?")
+
+
+class Raw(NamedTuple):
+    """The untyped content of a PDS4 attribute: its text, its unit, and the reason where it is nil."""
+
+    text: str
+    unit: str | None
+    nil: str | None
 
 
 class Elements:
@@ -97,45 +111,80 @@ class Elements:
         self.bits.append(bits)
         self.floats.append(real)
 
-    def add_pvl(self, raws: Sequence[str]) -> None:
-        """Append the values of raw texts of PDS3 labels."""
-        numeric = [bool(_NUMERIC.fullmatch(raw)) for raw in raws]
-        parts = _PART.findall("\n".join([raw for raw, is_numeric in zip(raws, numeric, strict=True) if is_numeric]))
-        part = 0
-        for raw, is_numeric in zip(raws, numeric, strict=True):
-            if is_numeric:
-                listed = raw[0] == "("
-                following = part + (raw.count(",") + 1 if listed else 1)
-                self._numbers(parts[part:following], listed=listed)
-                part = following
-            elif (plain := _PLAIN_TEXT.fullmatch(raw)) and (
-                len(text := plain[1]) > _LONGEST_MISSING or text.upper() not in MISSING_WORDS
-            ):
-                self.kinds.append(TEXT)
-                self.texts.append(text)
-                self.units.append(None)
-                self.bits.append(0)
-                self.floats.append(0.0)
-                self.listed.append(False)
-                self.first.append(len(self.kinds))
-            else:
-                self.add(pvl_value(raw))
+    def add_pvl(self, raws: Sequence[str]) -> np.ndarray:
+        """Append the values of raw texts of PDS3 labels, in an order of its own; give the number of each value."""
+        flat, times, others = [], [], []
+        for at, raw in enumerate(raws):
+            (flat if _FLAT.fullmatch(raw) else times if _TIME.fullmatch(raw) else others).append(at)
+        before = len(self.listed)
+        self._add_flat([raws[at] for at in flat])
+        if not self._add_times([raws[at] for at in times]):
+            others += times
+            times = []
+        for at in others:
+            self.add(pvl_value(raws[at]))
+        numbers = np.empty(len(raws), np.int32)
+        numbers[flat + times + others] = np.arange(before, len(self.listed), dtype=np.int32)
+        return numbers
 
-    def _numbers(self, parts: Sequence[tuple[str, str, str]], *, listed: bool) -> None:
-        for real, integer, unit in parts:
-            if real:
-                self.kinds.append(FLOAT)
-                self.texts.append(real)
-                self.bits.append(0)
-                self.floats.append(float(real))
-            else:
-                self.kinds.append(INT)
-                self.texts.append(integer)
-                self.bits.append(int(integer))
-                self.floats.append(0.0)
-            self.units.append(unit or None)
-        self.listed.append(listed)
-        self.first.append(len(self.kinds))
+    def add_pds4(self, raws: Sequence[Raw], declared: Sequence[str | None]) -> np.ndarray:
+        """Append the values of PDS4 attributes, in an order of its own; give the number of each value."""
+        times = [
+            at
+            for at, (raw, kind) in enumerate(zip(raws, declared, strict=True))
+            if kind in (None, "time") and raw.unit is None and raw.nil is None and _TIME_Z.fullmatch(raw.text)
+        ]
+        before = len(self.listed)
+        if not self._add_times([raws[at].text for at in times]):
+            times = []
+        bulk = set(times)
+        others = [at for at in range(len(raws)) if at not in bulk]
+        for at in others:
+            raw = raws[at]
+            self.add(element_value(raw.text, declared[at], raw.unit, raw.nil))
+        numbers = np.empty(len(raws), np.int32)
+        numbers[times + others] = np.arange(before, len(self.listed), dtype=np.int32)
+        return numbers
+
+    def _add_flat(self, raws: Sequence[str]) -> None:
+        """Append what `_FLAT` matches: all parts of all values at once."""
+        parts = _PART.findall("\n".join(raws))
+        kinds = [FLOAT if real else INT if integer else TEXT for real, integer, _, _ in parts]
+        texts = [real or integer or text.strip() for real, integer, _, text in parts]
+        for at, text in enumerate(texts):
+            if len(text) <= _LONGEST_MISSING and text.upper() in MISSING_WORDS:
+                kinds[at], texts[at] = MISSING, text.upper()
+        self.kinds += kinds
+        self.texts += texts
+        self.units += [unit or None for _, _, unit, _ in parts]
+        self.bits += [int(integer) if integer else 0 for _, integer, _, _ in parts]
+        self.floats += [float(real) if real else 0.0 for real, _, _, _ in parts]
+        listed = [raw[0] == "(" for raw in raws]
+        sizes = [
+            1 if not is_list else len(_PART.findall(raw)) if '"' in raw else raw.count(",") + 1
+            for raw, is_list in zip(raws, listed, strict=True)
+        ]
+        self._add_values(sizes, listed)
+
+    def _add_times(self, raws: Sequence[str]) -> bool:
+        """Append what `_TIME` matches; False where one of them is no time after all (a thirteenth month)."""
+        try:
+            microseconds_of = (
+                np.array([raw.rstrip("Z") for raw in raws], dtype="datetime64[us]").astype(np.int64).tolist()
+            )
+        except ValueError:
+            return False
+        self.kinds += [TIME] * len(raws)
+        self.texts += raws
+        self.units += [None] * len(raws)
+        self.bits += microseconds_of
+        self.floats += [0.0] * len(raws)
+        self._add_values([1] * len(raws), [False] * len(raws))
+        return True
+
+    def _add_values(self, sizes: Sequence[int], listed: Sequence[bool]) -> None:
+        self.first += list(accumulate(sizes, initial=self.first[-1]))[1:]
+        self.listed += listed
 
     def arrays(self) -> dict[str, Any]:
         """Fields of a `Chunk`."""

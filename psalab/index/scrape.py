@@ -23,7 +23,7 @@ from psalab.index.elements import Elements
 from psalab.index.statements import Leaf, Lines, Pieces, Unusual
 from psalab.index.walk import unescape
 from psalab.labels import find, identity, pointers, pvl
-from psalab.labels.values import FLOAT, MISSING, TEXT, Scalar, fills_of, microseconds
+from psalab.labels.values import FLOAT, MISSING, TEXT, TIME, Scalar, fills_of, microseconds, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -309,7 +309,7 @@ class _Scraper:
             ids=products.ids,
             start_time=np.array(products.start, dtype=np.int64),
             stop_time=np.array(products.stop, dtype=np.int64),
-            commons=products.commons,
+            commons=list(products.commons),
             row=row,
             path=path,
             value=value,
@@ -356,10 +356,9 @@ class _Products:
         self.ids: list[str | None] = []
         self.start: list[int] = []
         self.stop: list[int] = []
-        self.commons: list[identity.Identity] = []
+        self.commons: dict[identity.Identity, int] = {}
         self.named: list[tuple[int, str]] = []
         self._known: dict[tuple[Any, ...], int] = {}
-        self._named_by: dict[tuple[int, ...], list[str]] = {}
 
     def add(
         self, memo: Lines | Pieces, leaves: Sequence[Leaf], numbers: np.ndarray, matrix: np.ndarray, root: str
@@ -367,31 +366,51 @@ class _Products:
         """Take in the labels of a shape; give the numbers of their products."""
         paths = [leaf.path for leaf in leaves]
         chosen = identity.select(memo.standard, paths)
-        own = [(name, [leaves[at] for at in chosen.get(name, ())]) for name in _OWN_FIELDS]
         shared = [(name, [leaves[at] for at in ats]) for name, ats in chosen.items() if name not in _OWN_FIELDS]
         naming = [leaves[at] for at in pointers.select_files(memo.standard, paths)]
-        columns = [leaf.position for _, found in shared for leaf in found]
-        keys = matrix[:, columns].tolist()
+        keys = matrix[:, [leaf.position for _, found in shared for leaf in found]].tolist()
         names = matrix[:, [leaf.position for leaf in naming]].tolist()
-        own_keys = [matrix[:, [leaf.position for leaf in found]].tolist() for _, found in own]
+        fields = tuple((name, len(found)) for name, found in shared)
         first = len(self.label)
+        self.label += numbers.tolist()
+        self.standard += [int(memo.standard[3])] * len(numbers)
+        own = {name: [leaves[at] for at in chosen.get(name, ())] for name in _OWN_FIELDS}
+        ids = self._add_own(memo, own, matrix)
         for at, number in enumerate(numbers.tolist()):
             folder, _, name = self.task.labels[number].rpartition("/")
-            values = {
-                field: [memo.typed(statement, leaf.declared) for leaf, statement in zip(found, key[at], strict=True)]
-                for (field, found), key in zip(own, own_keys, strict=True)
-            }
-            id_, start, stop = identity.own_fields(values, name)
-            self.label.append(number)
-            self.standard.append(int(memo.standard[3]))
+            id_ = ids[at] or name
             self.ids.append(id_)
-            self.start.append(NO_TIME if start is None else microseconds(start))
-            self.stop.append(NO_TIME if stop is None else microseconds(stop))
-            bundle = ":".join((id_ or "").split(":")[:5]) if memo.standard == "PDS4" else ""
-            self.common.append(self._common(memo, shared, tuple(keys[at]), (folder, root, bundle)))
+            bundle = ":".join(id_.split(":")[:5]) if memo.standard == "PDS4" else ""
+            place = (memo.standard, folder, root, bundle)
+            common = self._known.get((place, fields, key := tuple(keys[at])))
+            self.common.append(self._common(memo, shared, key, place, fields) if common is None else common)
             if naming:
                 self.named += [(first + at, file) for file in self._files(memo, names[at])]
         return np.arange(first, len(self.label), dtype=np.int32)
+
+    def _add_own(self, memo: Lines | Pieces, own: dict[str, list[Leaf]], matrix: np.ndarray) -> list[str | None]:
+        """Take in the start and stop times of the labels of a shape, and give their ids."""
+        columns = [self._own(memo, own[name], matrix) for name in _OWN_FIELDS]
+        for scalars_of, times in zip(columns[1:], (self.start, self.stop), strict=True):
+            for kind, bits, text in scalars_of:
+                time = parse_time(text) if kind == TEXT else None
+                times.append(bits if kind == TIME else NO_TIME if time is None else microseconds(time))
+        return [text if kind != MISSING else None for kind, _, text in columns[0]]
+
+    def _own(self, memo: Lines | Pieces, found: list[Leaf], matrix: np.ndarray) -> list[tuple[int, int, str]]:
+        """Give kind, bits and text of the first value that is there, for each label of a shape."""
+        nothing = (MISSING, 0, "")
+        result = [nothing] * len(matrix)
+        for leaf in reversed(found):
+            elements = Elements()
+            values = memo.add_typed(matrix[:, leaf.position].tolist(), [leaf.declared] * len(matrix), elements)
+            there = list(zip(elements.kinds, elements.bits, elements.texts, strict=True))
+            for at, value in enumerate(values.tolist()):
+                for element in there[elements.first[value] : elements.first[value + 1]]:
+                    if element[0] != MISSING and element[2]:
+                        result[at] = element
+                        break
+        return result
 
     def sort(self) -> np.ndarray:
         """Bring the products in the order of their labels; give the new place of each."""
@@ -408,29 +427,21 @@ class _Products:
         memo: Lines | Pieces,
         shared: Sequence[tuple[str, list[Leaf]]],
         key: tuple[int, ...],
-        place: tuple[str, str, str],
+        place: tuple[str, str, str, str],
+        fields: tuple[tuple[str, int], ...],
     ) -> int:
         """Give the number of what a product has in common with others of its folder, root element and bundle."""
-        whole = (memo.standard, place, tuple(name for name, found in shared for _ in found), key)
-        known = self._known.get(whole)
-        if known is None:
-            statements = iter(key)
-            values = {name: [memo.typed(next(statements), leaf.declared) for leaf in found] for name, found in shared}
-            folder, root, bundle = place
-            if bundle:
-                values["id"] = [Scalar(TEXT, bundle, bundle)]
-            common = identity.assemble(memo.standard, root, values, folder.split("/"))
-            if common in self.commons:
-                known = self.commons.index(common)
-            else:
-                known = len(self.commons)
-                self.commons.append(common)
-            self._known[whole] = known
-        return known
+        statements = iter(key)
+        values = {name: [memo.typed(next(statements), leaf.declared) for leaf in found] for name, found in shared}
+        standard, folder, root, bundle = place
+        if bundle:
+            values["id"] = [Scalar(TEXT, bundle, bundle)]
+        common = identity.assemble(standard, root, values, folder.split("/"))
+        number = self._known[place, fields, key] = self.commons.setdefault(common, len(self.commons))
+        return number
 
     def _files(self, memo: Lines | Pieces, statements: Sequence[int]) -> list[str]:
-        values = [memo.typed(statement, "text") for statement in statements]
-        return pointers.file_names(values)
+        return list(dict.fromkeys(name for statement in statements for name in memo.file_names(statement)))
 
 
 class _Entries:
@@ -473,10 +484,9 @@ class _Entries:
         codes = distinct & 7
         own = distinct[codes == 0] >> 3
         other = distinct[codes > 0]
-        number[own << 3] = np.arange(len(own), dtype=np.int32)
-        number[other] = np.arange(len(own), len(distinct), dtype=np.int32)
-        lines.add_typed(own.tolist(), elements)
-        pieces.add_typed((other >> 3).tolist(), [_DECLARED[code] for code in (other & 7).tolist()], elements)
+        number[own << 3] = lines.add_typed(own.tolist(), [None] * len(own), elements)
+        declared = [_DECLARED[code] for code in (other & 7).tolist()]
+        number[other] = pieces.add_typed((other >> 3).tolist(), declared, elements)
         return row, path, number[statement], elements
 
 

@@ -14,30 +14,24 @@ import re
 from array import array
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from psalab.index.elements import Elements, Raw
 from psalab.labels import pds4, pvl
 from psalab.labels.label import MAX_DEPTH, Block, Keyword
-from psalab.labels.pointers import is_structure
+from psalab.labels.pointers import file_names, file_names_in, is_structure
 from psalab.labels.values import Scalar, Value, pvl_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from psalab.index.elements import Elements
+    import numpy as np
+
     from psalab.labels.label import Label
 
-__all__ = ["Leaf", "Lines", "Pieces", "Raw", "Unusual", "leaves_of"]
+__all__ = ["Leaf", "Lines", "Pieces", "Unusual", "leaves_of"]
 
 
 class Unusual(Exception):
     """The fast path cannot tell; the label must be read as a whole."""
-
-
-class Raw(NamedTuple):
-    """The untyped content of a PDS4 attribute."""
-
-    text: str
-    unit: str | None
-    nil: str | None
 
 
 class Leaf(NamedTuple):
@@ -224,10 +218,15 @@ class Lines(_Memo):
         """Type the value of a statement."""
         return pvl_value(self.raws[statement])
 
-    def add_typed(self, statements: Sequence[int], elements: Elements) -> None:
-        """Type the values of statements, many at once."""
+    def file_names(self, statement: int) -> list[str]:
+        """Names of files in a pointer."""
+        raw = self.raws[statement]
+        return file_names_in(raw) or file_names([pvl_value(raw)])
+
+    def add_typed(self, statements: Sequence[int], _declared: Sequence[str | None], elements: Elements) -> np.ndarray:
+        """Type the values of statements, many at once; give the number of each value."""
         raws = self.raws
-        elements.add_pvl([raws[statement] for statement in statements])
+        return elements.add_pvl([raws[statement] for statement in statements])
 
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_.\-]*(?::[A-Za-z_][A-Za-z0-9_.\-]*)?"
@@ -345,10 +344,14 @@ class Pieces(_Memo):
             class_name = (f"{label.name}/{path}").split("/")[-2]
             yield Leaf(path, 0, pds4.declared_type(class_name, keyword.name), inside), number
 
-    def add_typed(self, statements: Sequence[int], declared: Sequence[str | None], elements: Elements) -> None:
-        """Type the texts of attributes, many at once."""
-        for statement, kind in zip(statements, declared, strict=True):
-            elements.add(self.typed(statement, kind))
+    def file_names(self, statement: int) -> list[str]:
+        """Name of the file in a ``file_name``."""
+        return file_names([self.typed(statement, "text")])
+
+    def add_typed(self, statements: Sequence[int], declared: Sequence[str | None], elements: Elements) -> np.ndarray:
+        """Type the texts of attributes, many at once; give the number of each value."""
+        raws = self.raws
+        return elements.add_pds4([raws[statement] for statement in statements], declared)
 
     def typed(self, statement: int, declared: str | None) -> Scalar:
         """Type the text of an attribute."""

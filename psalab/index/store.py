@@ -97,7 +97,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Kept:
-    """Roots of a former index that a build does not touch."""
+    """The index that a build replaces, and those of its roots (perhaps none) that it does not touch."""
 
     index: Path
     roots: Sequence[str]
@@ -181,7 +181,7 @@ def load(
     unreadable : sequence of (str, str, str)
         Root, path and reason of what the walk could not read.
     keep : Kept, optional
-        Roots of a former index that stay as they are.
+        The former index, and those of its roots that stay as they are.
     threads : int
     progress : callable
         Told what is being loaded.
@@ -190,24 +190,15 @@ def load(
     -------
     labels, products, rejected, files : int
     """
-    by_root: dict[str, dict[str, Family]] = {listing.root: {} for listing in listings}
-    for chunk in map(read_chunk, chunks):
-        summarise(chunk, by_root[chunk.root])
     connection = duckdb.connect(str(target), config={"threads": threads})
     try:
         connection.execute(_TABLES)
         former = Former(connection, keep) if keep else None
-        families: dict[str, Family] = {}
-        for root, observed in sorted({**by_root, **(former.by_root() if former else {})}.items()):
-            merge(families, observed)
-            by_root[root] = observed
-        columns = former.families(families.keys()) if former else {}
-        for name, family in families.items():
-            settle(family, columns.get(name))
-        loader = _Loader(connection, chunks, families, run, former)
+        loader = _Loader(connection, chunks, run, former, [listing.root for listing in listings])
         loader.rejects += [(root, path, reason, None, None) for root, path, reason in unreadable]
         progress("products")
         loader.products()
+        families = loader.settle()
         for name in sorted(families):
             if families[name].wide:
                 progress(name)
@@ -216,7 +207,7 @@ def load(
         loader.long()
         progress("files")
         loader.files(listings)
-        loader.about(listings, by_root)
+        loader.about(listings)
         counts = connection.execute(
             "select labels, products, rejected, files from runs order by run desc limit 1"
         ).fetchall()[0]
@@ -231,11 +222,13 @@ class _Loader:
         self,
         connection: duckdb.DuckDBPyConnection,
         chunks: Sequence[Path],
-        families: dict[str, Family],
         run: RunRecord,
         former: Former | None,
+        roots: Sequence[str],
     ):
-        self.connection, self.chunks, self.families, self.run, self.former = connection, chunks, families, run, former
+        self.connection, self.chunks, self.run, self.former = connection, chunks, run, former
+        self.by_root: dict[str, dict[str, Family]] = {root: {} for root in roots}
+        self.families: dict[str, Family] = {}
         if former:
             run.number = former.last_run + 1
         self.odd_rows: list[tuple[int, str, str]] = []
@@ -253,7 +246,7 @@ class _Loader:
             self.connection.unregister("incoming")
 
     def products(self) -> None:
-        """Table `products`; what is rejected comes from the same pass."""
+        """Table `products`; what is rejected, named and seen comes from the same pass over the chunks."""
         schema = _products_schema()
         staging = f"create temp table staged as select *, {_STAGED} from incoming"
         self._load(schema, self._product_batches(schema), staging, [self.run.number, self.run.started])
@@ -270,7 +263,19 @@ class _Loader:
             ]
             self.run.bytes += chunk.read_bytes
             self.run.labels += len(chunk.label) + len(chunk.rejected)
+            summarise(chunk, self.by_root[chunk.root])
             yield _products_batch(chunk, schema)
+
+    def settle(self) -> dict[str, Family]:
+        """Settle the families, once all chunks have been seen."""
+        if self.former:
+            self.by_root |= self.former.by_root()
+        for root in sorted(self.by_root):
+            merge(self.families, self.by_root[root])
+        columns = self.former.families(self.families.keys()) if self.former else {}
+        for name, family in self.families.items():
+            settle(family, columns.get(name))
+        return self.families
 
     def wide(self, family: Family) -> None:
         """Make the table of a family."""
@@ -317,20 +322,22 @@ class _Loader:
         if self.former:
             self.former.copy_of_roots("files")
 
-    def about(self, listings: Sequence[Listing], by_root: dict[str, dict[str, Family]]) -> None:
+    def about(self, listings: Sequence[Listing]) -> None:
         """Fill the tables that tell of the index itself, and make the views."""
         run, execute = self.run, self.connection.execute
         run.rejected = len(self.rejects)
-        self._insert(
-            "rejected", [(*row, run.started, run.number) for row in sorted(self.rejects, key=lambda row: row[:2])]
-        )
+        since = self.former.rejected_since() if self.former else {}
+        rejects = sorted(self.rejects, key=lambda row: row[:2])
+        self._insert("rejected", [(*row, since.get(row[:3], run.started), run.number) for row in rejects])
         self._insert("odd_values", sorted(self.odd_rows))
         if self.former:
             self.former.copy("odd_values")
             self.former.copy_of_roots("rejected")
             execute("insert into runs select * from former.runs")
         self._count_odd()
-        self._insert("observed", [row for root in sorted(by_root) for row in _observed_rows(root, by_root[root])])
+        self._insert(
+            "observed", [row for root in sorted(self.by_root) for row in _observed_rows(root, self.by_root[root])]
+        )
         views = _view_names(self.families)
         self._insert(
             "families",
@@ -444,6 +451,11 @@ class Former:
         self._tables = found
         return found
 
+    def rejected_since(self) -> dict[tuple[str, str, str], datetime]:
+        """Give when each file was first rejected, by root, path and reason."""
+        rows = self.connection.execute("select root, path, reason, since from former.rejected").fetchall()
+        return {row[:3]: row[3] for row in rows}
+
     def copy_products(self) -> None:
         """Add the products that stay to those staged."""
         self.connection.execute(
@@ -458,8 +470,8 @@ class Former:
             return
         selected = ["product_key"]
         for path, column in former.columns.items():
-            now = family.columns[path]
-            if not column.column:
+            now = family.columns.get(path)
+            if now is None or not column.column:  # a path that no root has any more, or one of the long table
                 continue
             name = quoted(column.column)
             promoted = now.listed and not column.listed
@@ -468,7 +480,7 @@ class Former:
                 selected.append(quoted(column.unit_column))
             elif now.unit_column:
                 unit = "null" if column.unit is None else "'" + column.unit.replace("'", "''") + "'"
-                selected.append(f"{unit} as {quoted(now.unit_column)}")
+                selected.append(f"case when {name} is not null then {unit} end as {quoted(now.unit_column)}")
         table = f"meta.{quoted(family.name)}"
         self.connection.execute(
             f"insert into {table} by name select {', '.join(selected)} from former.{table} semi join kept using (product_key)"
@@ -655,8 +667,11 @@ class _FamilyPart:
         place, value = self.place[self.chunk.row[start:end]], self.chunk.value[start:end]
         if column.listed:
             return self._lists(column, place, value)
-        elements = np.full(len(self.rows), -1, np.int64)
-        elements[place] = self.chunk.first[value]
+        if len(place) == len(self.rows):
+            elements = self.chunk.first[value]  # entries of a path are in the order of the labels
+        else:
+            elements = np.full(len(self.rows), -1, np.int64)
+            elements[place] = self.chunk.first[value]
         return self._typed(column, elements, np.arange(len(self.rows)))
 
     def _lists(self, column: Column, place: np.ndarray, value: np.ndarray) -> pa.Array:
@@ -664,22 +679,30 @@ class _FamilyPart:
         order = np.argsort(place, kind="stable")  # the repeats of a path in a label follow each other
         place, value = place[order], value[order]
         first, sizes = chunk.first[value].astype(np.int64), np.diff(chunk.first)[value].astype(np.int64)
-        lone = ~chunk.listed[value] & (chunk.kind[np.minimum(first, len(chunk.kind) - 1)] == MISSING)
+        lone = ~chunk.listed[value]
+        lone[lone] = chunk.kind[first[lone]] == MISSING  # a list may have no element to look at
         repeated = np.bincount(place, minlength=len(self.rows))[place] > 1
         sizes[lone & ~repeated] = 0
-        owner, elements = expand(first, sizes)
+        elements = expand(first, sizes)
         counts = np.bincount(place, weights=sizes, minlength=len(self.rows)).astype(np.int64)
         there = np.zeros(len(self.rows), bool)
         there[place[~(lone & ~repeated)]] = True
-        items = self._typed(column, elements, place[owner])
+        items = self._typed(column, elements, np.repeat(place, sizes))
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         return pa.ListArray.from_arrays(pa.array(offsets), items, mask=pa.array(~there))
 
     def _typed(self, column: Column, elements: np.ndarray, place: np.ndarray) -> pa.Array:
         """Elements as an array of the column's type; -1 is none. What does not fit is NULL and noted as odd."""
         chunk = self.chunk
-        kind = np.where(elements < 0, MISSING, chunk.kind[elements])
+        kind = chunk.kind[elements]
+        if elements.min(initial=0) < 0:
+            kind = np.where(elements < 0, MISSING, kind)
+        if column.type == "text":
+            missing = kind == MISSING
+            return chunk.text.take(pa.array(elements, mask=missing if missing.any() else None))
         bits = chunk.bits[elements]
+        if (kind == _KIND[column.type]).all():  # nearly every column of nearly every chunk
+            return _typed_array(column.type, bits.view(np.float64) if column.type == "float" else bits, None)
         fits, odd = _FITS[column.type](kind, bits)
         if odd.any():
             at = np.flatnonzero(odd)
@@ -687,12 +710,9 @@ class _FamilyPart:
                 (self.keys_of[row], column.path, text)
                 for row, text in zip(place[at].tolist(), texts_of(chunk, elements[at]), strict=True)
             ]
-        if column.type == "text":
-            return chunk.text.take(pa.array(elements, mask=~fits))
-        numbers = _numbers(chunk, elements, kind, bits) if column.type == "float" else bits
-        if column.type == "boolean":
-            numbers = bits != 0
-        return pa.array(numbers, _ARROW[column.type], mask=~fits)
+        return _typed_array(
+            column.type, _numbers(chunk, elements, kind, bits) if column.type == "float" else bits, ~fits
+        )
 
     def units(self, column: Column) -> pa.Array:
         """Give the unit of each row's first element."""
@@ -706,6 +726,10 @@ class _FamilyPart:
             place = self.place[chunk.row[start:end]]
             texts[place[has][::-1]] = spelled[chunk.unit[first[has]] + 1][::-1]
         return pa.array(texts, pa.string())
+
+
+def _typed_array(kind: str, numbers: np.ndarray, mask: np.ndarray | None) -> pa.Array:
+    return pa.array(numbers != 0 if kind == "boolean" else numbers, _ARROW[kind], mask=mask)
 
 
 def _numbers(chunk: Chunk, elements: np.ndarray, kind: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -749,12 +773,8 @@ def _floats(kind: np.ndarray, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return fits, (~fits & (kind != MISSING)) | _inexact(kind, bits)
 
 
-def _texts(kind: np.ndarray, _bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    fits = kind != MISSING
-    return fits, np.zeros(len(kind), bool)
-
-
-_FITS: Final = {"int": _only(INT), "float": _floats, "time": _only(TIME), "boolean": _only(BOOLEAN), "text": _texts}
+_FITS: Final = {"int": _only(INT), "float": _floats, "time": _only(TIME), "boolean": _only(BOOLEAN)}
+_KIND: Final = {"int": INT, "float": FLOAT, "time": TIME, "boolean": BOOLEAN}
 
 _LONG: Final = pa.schema(
     [
@@ -786,9 +806,10 @@ def _long_batch(chunk: Chunk, families: dict[str, Family]) -> pa.RecordBatch | N
     )
     if not long.any():
         return None
-    _, entries = expand(starts[long], (ends - starts)[long])
+    entries = expand(starts[long], (ends - starts)[long])
     row, path, value = chunk.row[entries], chunk.path[entries], chunk.value[entries]
-    owner, elements = expand(chunk.first[value].astype(np.int64), np.diff(chunk.first)[value].astype(np.int64))
+    sizes = np.diff(chunk.first)[value].astype(np.int64)
+    owner, elements = np.repeat(np.arange(len(value)), sizes), expand(chunk.first[value].astype(np.int64), sizes)
     kind, bits = chunk.kind[elements], chunk.bits[elements]
     numeric = np.isin(kind, (INT, FLOAT, BOOLEAN, HUGE))
     keys = np.array([product_key(chunk.root, chunk.labels[at]) for at in chunk.label.tolist()], np.int64)

@@ -25,7 +25,9 @@ MAX_LABEL_BYTES: Final = 64 * 2**20
 _BEGIN: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*+(?:(?:CCSD|NJPL)[0-9A-Z]{16}|(?:/\*[^\n]*\*/\s*+)*+(?:PDS_VERSION_ID|ODL_VERSION_ID|LABEL_RECORDS|RECORD_TYPE)\s*=)",
 )
-_END: Final = re.compile(rb"(?:^|[\r\n])[ \t]*END[ \t]*(?:[\r\n]|\Z)")
+_END: Final = re.compile(rb"(?:^|[\r\n])[ \t]*+END[ \t\0]*+(?:[\r\n]|\Z)", re.IGNORECASE)
+#: What every END looks like, and some words that are none.
+_MAY_END: Final = re.compile(rb"(?<![A-Za-z0-9_:])END(?![A-Za-z0-9_:])", re.IGNORECASE)
 
 
 def begins_with_label(start: bytes) -> bool:
@@ -76,10 +78,13 @@ def read_label(path: str | PathLike[str], *, structures: bool = False) -> Label:
             data += file.read(MAX_LABEL_BYTES - len(data) + 1)
             return pds4.parse(_bounded(data, path), path=path)
         while True:
-            complete = len(data) < FIRST_BYTES or not (more := file.read(3 * len(data)))
-            label = _try_pds3(data, path, complete=complete)
-            if label is not None:
-                return with_structures(label) if structures else label
+            room = MAX_LABEL_BYTES - len(data) + 1
+            complete = len(data) < FIRST_BYTES or not (more := file.read(min(3 * len(data), room)))
+            # a long file that is no label is refused by its first bytes; a long label is parsed when its END is there
+            if complete or len(data) == FIRST_BYTES or _MAY_END.search(data):
+                label = _try_pds3(data, path, complete=complete)
+                if label is not None:
+                    return with_structures(label) if structures else label
             data = _bounded(data + more, path)
 
 

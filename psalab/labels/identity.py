@@ -231,7 +231,7 @@ def _assemble_pds3(_root: str, values: Mapping[str, list[Value]], folders: tuple
         level_native=native,
         product_type=_first(values, "product_type"),
         kind=_pds3_kind(folders, dataset),
-        family=f"{host or 'UNKNOWN'}/{instrument or 'UNKNOWN'}",
+        family=f"{host or 'UNKNOWN'}/{instrument or 'UNKNOWN'}".upper(),  # tables do not tell case apart
     )
 
 
@@ -264,7 +264,7 @@ def _assemble_pds4(root: str, values: Mapping[str, list[Value]], _folders: tuple
         level_native=native,
         product_type=product_class,
         kind=_PDS4_KINDS.get(product_class, product_class.removeprefix("Product_").lower()),
-        family=f"{bundle or 'UNKNOWN'}/{product_class}",
+        family=f"{(bundle or 'UNKNOWN').lower()}/{product_class}",
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache, partial
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["XSI", "declared_type", "element_value", "parse", "prefix_of", "prefixed"]
 
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+_DEEPER: Final = etree.XPath("/*" * (MAX_DEPTH + 1))
 _XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
 _NIL: Final = f"{{{XSI}}}nil"
 
@@ -106,7 +107,7 @@ def declared_type(class_name: str, attribute: str) -> str | None:
 
 def element_value(text: str, declared: str | None, unit: str | None, nil: str | None) -> Scalar:
     """Type the content of an element; ``nil`` is the reason of one that is nil, else None."""
-    return Scalar(MISSING, None, nil, None) if nil is not None else pds4_value(text, declared, unit)
+    return Scalar(MISSING, None, nil, None) if nil is not None else pds4_value(text, declared, unit or None)
 
 
 class ClassBlock(Block):
@@ -192,7 +193,8 @@ def parse(data: bytes, *, path: Path | None = None) -> Label:
     Raises
     ------
     LabelError
-        The text is not well-formed XML, has a document type, includes other files, or is nested too deeply.
+        The text is not well-formed XML, has a document type, includes other files, is nested too deeply, or has text
+        beside elements.
     """
     where = str(path) if path else None
     if _DOCTYPE.match(data):
@@ -220,11 +222,17 @@ def parse(data: bytes, *, path: Path | None = None) -> Label:
 def _refuse(root: etree._Element, where: str | None) -> None:
     for element in root.iter(f"{{{_XINCLUDE}}}*", etree.Entity):
         raise LabelError("references to other files are refused in a label", path=where, line=_line(element))
-    depth, element = 0, root
-    for event, element in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > MAX_DEPTH:
-            raise too_deep(where, _line(element))
+    deeper: Any = _DEEPER(root)
+    for element in deeper:
+        raise too_deep(where, _line(element))
+    for element in root.iter():
+        inside = element.text if len(element) or element is root else None
+        for text in (element.tail, inside):
+            if text and not text.isspace():
+                shown = " ".join(text.split())[:120]
+                raise LabelError(
+                    "text beside elements is refused in a label", path=where, line=_line(element), text=shown
+                )
 
 
 def _not_well_formed(error: etree.XMLSyntaxError, data: bytes, where: str | None) -> LabelError:

@@ -5,9 +5,10 @@ Source: PDS Standards Reference 3.8, chapter 14 (pointer usage: data location, d
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from psalab.labels.values import TEXT, scalars
+from psalab.labels.values import INT, TEXT, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from psalab.labels.label import Label
     from psalab.labels.values import Value
 
-__all__ = ["file_names", "is_structure", "named_files", "select_files"]
+__all__ = ["file_names", "file_names_in", "is_structure", "named_files", "select_files"]
 
 #: Pointers to text about the product, not to its data (section 14.1.2: descriptive pointers end so).
 _DESCRIPTIVE: Final = ("STRUCTURE", "DESCRIPTION", "DESC", "CATALOG", "NOTE", "TEXT")
@@ -63,6 +64,10 @@ def is_structure(name: str, kind: str) -> bool:
     return kind == "CLASS" and name.startswith("pds:File_Area")
 
 
+#: ``^IMAGE = "A.DAT"`` or ``("A.DAT", 5 <BYTES>)``: nearly every pointer.
+_ONE_FILE: Final = re.compile(r'\(?\s*"([^"\s]{5,})"\s*(?:,\s*[0-9]+\s*(?:<[^<>]*>)?\s*)?\)?')
+
+
 def select_files(standard: str, paths: Sequence[str]) -> list[int]:
     """Find the keywords that name files of the product.
 
@@ -94,6 +99,12 @@ def file_names(values: Sequence[Value]) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text and "\0" not in text))
 
 
+def file_names_in(raw: str) -> list[str] | None:
+    """Names in the raw value of a pointer of one file, ``"NAME"`` or ``("NAME", 3)``; None where it is anything else."""
+    match = _ONE_FILE.fullmatch(raw)
+    return [match[1]] if match else None
+
+
 def named_files(label: Label) -> list[str]:
     """Names of the files that a label describes, in its order, each once."""
     leaves = list(label.leaves())
@@ -105,4 +116,6 @@ def named_files(label: Label) -> list[str]:
 
 
 def _is_own(value: Value) -> bool:
-    return all(scalar.kind != TEXT for scalar in scalars(value))
+    """Whether a pointer is a record or byte number alone (Standards Reference 14.1.1): the data are in the label's file."""
+    kinds = {scalar.kind for scalar in scalars(value)}
+    return INT in kinds and TEXT not in kinds

@@ -10,11 +10,13 @@ its end on the line, SFDU lines, BEGIN_GROUP and BEGIN_OBJECT, a semicolon behin
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psalab.errors import LabelError
 from psalab.labels.label import MAX_DEPTH, Block, Keyword, Label, too_deep
 from psalab.labels.values import FILL_NUMBERS, fills_of, pvl_value
+from psalab.labels.values import MAX_DEPTH as MAX_LIST_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,7 +82,7 @@ class PvlError(LabelError):
 SIMPLE: Final = re.compile(
     r"""[ \t]*(?P<name>\^?[A-Za-z][A-Za-z0-9_:]*)[ \t]*=[ \t]*
         (?P<raw> "[^"\n\r]*"
-               | [^\s"'(){}<>,;=/]+ (?:[ \t]*<[^<>\n\r]*>)?
+               | [^\s\0"'(){}<>,;=/]+ (?:[ \t]*<[^<>\n\r]*>)?
                | \([^(){}"'/;=\n\r]*\) )
         [ \t\r]*(?:\n|\Z)(?![ \t\r\n]*<)                                        # a unit may stand on the next line""",
     re.VERBOSE | re.ASCII,
@@ -90,12 +92,12 @@ _COMMENT_ON_LINE: Final = re.compile(r"/\*[^\n\r]*?\*/")
 _NAME: Final = re.compile(r"\^?[A-Za-z0-9_][^\s\x00-\x1f=(){}<>\"',;/]*")
 _EQUALS: Final = re.compile(r"[ \t]*=")
 _SFDU: Final = re.compile(r"(?:CCSD|NJPL)[0-9A-Za-z]{16,}[ \t]*(?:\r?\n|\r|\Z)")
-_BARE: Final = re.compile(r"(?:[^\s\"'(){}<>,;=/]|/(?!\*))+")
+_BARE: Final = re.compile(r"(?:[^\s\0\"'(){}<>,;=/]|/(?!\*))+")
 _NEXT_ASSIGNS: Final = re.compile(
     r"\^?[A-Za-z][A-Za-z0-9_:]*[ \t]*=|END(?:_GROUP|_OBJECT)?\b", re.ASCII | re.IGNORECASE
 )
 _UNIT: Final = re.compile(r"\s*<[^<>\n\r]*>")
-_LIST_PART: Final = re.compile(r"""[^"'(){}/]+|"[^"]*"|'[^'\n]*'|/\*.*?\*/|[/(){}]""", re.DOTALL)
+_LIST_PART: Final = re.compile(r"""[^"'(){}/]+|"[^"]*"|'[^'\n]*'|/\*|[/(){}]""")
 _LINE_REST: Final = re.compile(r"[ \t\f\v\0]*(?:\r\n?|\n|\Z)")
 
 BLOCK_WORDS: Final = {
@@ -160,8 +162,9 @@ def _skip_blanks(text: str, pos: int) -> int:
         if comment := _COMMENT_ON_LINE.match(text, pos):
             pos = comment.end()
         else:
-            closing, reopened = text.find("*/", pos + 2), text.find("/*", pos + 2)
-            pos = closing + 2 if closing >= 0 and (reopened < 0 or closing < reopened) else _line_end(text, pos)
+            reopened = text.find("/*", pos + 2)
+            closing = text.find("*/", pos + 2, reopened if reopened >= 0 else len(text))
+            pos = closing + 2 if closing >= 0 else _line_end(text, pos)
 
 
 def _line_end(text: str, pos: int) -> int:
@@ -174,6 +177,8 @@ def _careful(text: str, pos: int) -> tuple[Statement, int]:
     if found is None:
         raise PvlError("expected a keyword at the beginning of a statement", pos)
     name, after = found[0], found.end()
+    if name.upper() == "END" and not _EQUALS.match(text, after):  # whatever follows: it may be data
+        return Statement(END, "END", "", pos), after
     equals = _EQUALS.match(text, after) or _EQUALS.match(text, _skip_blanks(text, after))
     if equals is None:
         return _without_value(text, name, pos, after)
@@ -182,6 +187,9 @@ def _careful(text: str, pos: int) -> tuple[Statement, int]:
     if start >= len(text) or (start > newline and _NEXT_ASSIGNS.match(text, start)):
         if start >= len(text) and newline >= len(text):
             return _named(name, "", pos), len(text)
+        comment = text.find("/*", equals.end(), newline)
+        if comment >= 0 and not _COMMENT_ON_LINE.match(text, comment):  # it may go on behind the line end
+            return _named(name, "", pos), text.rfind("\n", 0, start) + 1
         return _named(name, "", pos), min(newline + 1, len(text))
     end = _value_end(text, start)
     if unit := _UNIT.match(text, end):
@@ -191,8 +199,6 @@ def _careful(text: str, pos: int) -> tuple[Statement, int]:
 
 def _without_value(text: str, name: str, pos: int, after: int) -> tuple[Statement, int]:
     word = name.upper()
-    if word == "END":
-        return Statement(END, "END", "", pos), after
     if word in ("END_GROUP", "END_OBJECT"):
         return _named(word, "", pos), _statement_end(text, after)
     raise PvlError(f"expected '=' behind the keyword {name[:60]}", pos, incomplete=_line_end(text, pos) >= len(text))
@@ -228,13 +234,17 @@ def _list_end(text: str, start: int) -> int:
         mark = part[0]
         if mark in ("(", "{"):
             closers.append(")" if mark == "(" else "}")
-            if len(closers) > MAX_DEPTH:
-                raise PvlError(f"lists nested deeper than {MAX_DEPTH} levels", start)
+            if len(closers) > MAX_LIST_DEPTH:
+                raise PvlError(f"lists nested deeper than {MAX_LIST_DEPTH} levels", start)
         elif mark in (")", "}"):
             if closers.pop() != mark:
                 raise PvlError(f"a list is closed by the wrong bracket {mark!r}", pos - 1)
             if not closers:
                 return pos
+        elif mark == "/*":
+            pos = text.find("*/", pos) + 2
+            if pos < 2:
+                raise PvlError("a comment within a list is never closed", start, incomplete=True)
         elif "=" in mark and mark[0] not in "\"'/":
             raise PvlError("a list is never closed", start)
     raise PvlError("a list is never closed", start, incomplete=True)
@@ -259,10 +269,12 @@ def _statement_end(text: str, pos: int) -> int:
 
 def decode(data: bytes) -> str:
     """Decode a PDS3 label: ASCII by the standard, in truth also UTF-8 and Latin-1."""
+    data = data.removeprefix(BOM_UTF8)
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return data.decode()
+    except UnicodeDecodeError as error:
+        whole = error.start if error.end == len(data) else 0  # a character may be cut where reading stopped
+        return data[:whole].decode() + data[whole:].decode("latin-1")
 
 
 def with_line_feeds(text: str) -> str:
@@ -302,6 +314,8 @@ def nest(found: Iterable[Statement]) -> list[Keyword | Block]:
         if kind == ASSIGN:
             children.append(Keyword(name, raw, pvl_value, line=position))
         elif kind == BEGIN:
+            if not raw:
+                raise PvlError(f"expected a name for the {name} behind '='", position)
             if len(open_blocks) >= MAX_DEPTH:
                 raise PvlError(too_deep(None, None).reason, position)
             block = Block(raw, name, line=position)
@@ -332,17 +346,19 @@ def tree(text: str, *, must_end: bool = False) -> Label:
         The text is no label; with the position.
     """
     text = with_line_feeds(text)
-    ended = False
+    last = Statement(BLANK, "", "", 0)
 
-    def until_end() -> Iterator[Statement]:
-        nonlocal ended
+    def noted() -> Iterator[Statement]:
+        nonlocal last
         for found in statements(text):
-            ended = found.kind == END
+            last = found
             yield found
 
-    children = nest(until_end())
-    if must_end and not ended:
-        raise PvlError("the label has no END", len(text), incomplete=True)
+    children = nest(noted())
+    if last.kind != END:
+        if must_end:
+            raise PvlError("the label has no END", len(text), incomplete=True)
+        _refuse_cut(last, text)
     label = Label("PDS3", children)
     _number_lines(label, text)
     _mask_fills(label, text)
@@ -357,6 +373,14 @@ def _mask_fills(label: Label, text: str) -> None:
     if fills:
         for _, keyword in label.leaves():
             keyword.mask(fills)
+
+
+def _refuse_cut(last: Statement, text: str) -> None:
+    """Refuse a label without END whose last value may be half of one: ``12`` of ``123``, or of ``12 <km>``."""
+    if last.kind == ASSIGN and (not last.raw or not text.endswith(("\n", "\r"))):
+        line = max(text.rfind("\n"), last.position)
+        if not last.raw or _skip_blanks(text, line) < len(text):
+            raise PvlError("the label has no END and may be cut within its last value", last.position, incomplete=True)
 
 
 def parse(text: str, *, path: Path | None = None) -> Label:

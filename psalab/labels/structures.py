@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from psalab.errors import LabelError
 from psalab.labels import pvl
-from psalab.labels.label import Block, Keyword, Label
+from psalab.labels.label import MAX_DEPTH, Block, Keyword, Label, too_deep
 from psalab.labels.pointers import file_names
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = ["find_structure", "with_structures"]
 #: How many folders a structure file is looked for upwards where no VOLDESC.CAT ends the data set.
 _MAX_LEVELS: Final = 10
 _MAX_INCLUDES: Final = 1000
+_MAX_WITHIN: Final = 10
 _MAX_BYTES: Final = 16 * 2**20
 
 
@@ -48,30 +49,45 @@ class _Includes:
     def __init__(self, path: Path):
         self.path = path
         self.count = 0
+        self.contents: dict[str, list[Keyword | Block]] = {}
 
-    def expand(self, children: Sequence[Keyword | Block], within: tuple[str, ...]) -> list[Keyword | Block]:
+    def expand(
+        self, children: Sequence[Keyword | Block], within: tuple[str, ...], depth: int = 0
+    ) -> list[Keyword | Block]:
         expanded: list[Keyword | Block] = []
         for child in children:
             if isinstance(child, Block):
-                inner = self.expand(child.children, within)
+                if depth >= MAX_DEPTH:
+                    raise too_deep(str(self.path), child.line)
+                inner = self.expand(child.children, within, depth + 1)
                 expanded.append(Block(child.name, child.kind, inner, line=child.line))
                 continue
             expanded.append(child)
             if child.name.startswith("^") and child.name.endswith("STRUCTURE"):
                 for name in file_names([child.typed]):
-                    expanded += self.include(name, child, within)
+                    expanded += self.include(name, child, within, depth)
         return expanded
 
-    def include(self, name: str, keyword: Keyword, within: tuple[str, ...]) -> list[Keyword | Block]:
+    def include(self, name: str, keyword: Keyword, within: tuple[str, ...], depth: int) -> list[Keyword | Block]:
         self.count += 1
-        if name.upper() in within or self.count > _MAX_INCLUDES:
+        if name.upper() in within:
             raise self._error(f"the structure file {name} includes itself", keyword)
-        found = find_structure(self.path, name)
-        if found is None:
-            raise self._error(f"the structure file {name} is neither beside the label nor in LABEL/ above it", keyword)
-        with found.open("rb") as file:
-            data = file.read(_MAX_BYTES)
-        return self.expand(pvl.parse(pvl.decode(data), path=found).children, (*within, name.upper()))
+        if self.count > _MAX_INCLUDES or len(within) >= _MAX_WITHIN:
+            raise self._error(f"more than {_MAX_INCLUDES} structure files, or {_MAX_WITHIN} within each other", keyword)
+        return self.expand(self._content(name, keyword), (*within, name.upper()), depth)
+
+    def _content(self, name: str, keyword: Keyword) -> list[Keyword | Block]:
+        if name.upper() not in self.contents:
+            found = find_structure(self.path, name)
+            if found is None:
+                reason = f"the structure file {name} is neither beside the label nor in LABEL/ above it"
+                raise self._error(reason, keyword)
+            with found.open("rb") as file:
+                data = file.read(_MAX_BYTES + 1)
+            if len(data) > _MAX_BYTES:
+                raise self._error(f"the structure file {name} is larger than {_MAX_BYTES >> 20} MB", keyword)
+            self.contents[name.upper()] = pvl.parse(pvl.decode(data), path=found).children
+        return self.contents[name.upper()]
 
     def _error(self, reason: str, keyword: Keyword) -> LabelError:
         return LabelError(reason, path=str(self.path), line=keyword.line, text=f"{keyword.name} = {keyword.raw}")

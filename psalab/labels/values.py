@@ -13,8 +13,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from psalab.errors import LabelError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -95,22 +93,24 @@ class Sequence(NamedTuple):
 
 Value: TypeAlias = Scalar | Sequence
 
+_EMPTY: Final = Scalar(MISSING, None, "empty", None)
 MISSING_WORDS: Final = {word: word for word in ("N/A", "UNK", "NULL")}
+_LAST_DIGITS: Final = " 0123456789ABCDEF"
 _BOOLEANS: Final = {"TRUE": True, "FALSE": False}
 
-_NUMBER: Final = re.compile(r"([+-]?[0-9]+)|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER: Final = re.compile(r"([+-]?[0-9]+)|[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BASED: Final = re.compile(r"([+-]?)([0-9]{1,2})#([+-]?)([0-9A-Za-z]+)#")
 _UNIT: Final = re.compile(r"[^<]*[^<\s](?=\s*<([^<>]*)>\Z)")
 _TIME: Final = re.compile(
     r"""(\d{4})-(?:(\d{1,2})-(\d{1,2})|(\d{3}))                                  # calendar date or day of the year
         (?:T(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d*))?)?)?                          # to the second's fraction
-        (Z|[+-]\d{1,2}(?::?\d{2})?)?""",
+        (Z|[+-](?:\d{1,2}(?::\d{2})?|\d{4}))?""",
     re.VERBOSE | re.ASCII,
 )
-_LINE_ENDS: Final = re.compile(r"[ \t\f\v]*(?:\r\n?|\n)\s*")
-_DASHED_LINE_ENDS: Final = re.compile(r"-(?:\r\n?|\n)\s*")
+_LINE_ENDS: Final = re.compile(r"(?<![ \t\f\v])[ \t\f\v]*+[\r\n]\s*+")
+_DASHED_LINE_ENDS: Final = re.compile(r"-[\r\n]\s*+")
 _ITEM: Final = re.compile(
-    r"""\s*(?:/\*.*?\*/\s*)*                                                     # blanks and comments
+    r"""\s*+(?>/\*.*?\*/\s*+)*+                                                  # blanks and comments
         (?: (?P<value> "[^"]*" | '[^']*' | (?:[^\s"'(){},<>/]|/(?!\*))+ )
           | (?P<unit> <[^<>]*> ) | (?P<mark> [(){},] ) )""",
     re.VERBOSE | re.DOTALL,
@@ -128,17 +128,16 @@ def pvl_value(raw: str) -> Value:
     Returns
     -------
     Scalar or Sequence
-
-    Raises
-    ------
-    LabelError
-        A sequence or set is not well formed.
+        A sequence or set that is not well formed (a comma is missing, a unit stands alone) is the text that it is.
     """
     first = raw[:1]
     if first == '"':
         return _quoted(raw)
     if first in ("(", "{"):
         return _sequence(raw)
+    if first == "'":
+        text, _, rest = raw[1:].partition("'")
+        return _text(text, rest.strip()[1:-1].strip() or None)
     if raw[-1:] == ">" and (unit := _UNIT.match(raw)):
         return _plain(unit[0], unit[1].strip() or None)
     return _plain(raw, None)
@@ -181,9 +180,7 @@ def _plain(raw: str, unit: str | None) -> Scalar:
         return Scalar(BOOLEAN, _BOOLEANS[word], raw, unit)
     if word in MISSING_WORDS:
         return Scalar(MISSING, None, word, None)
-    if not raw:
-        return Scalar(MISSING, None, "empty", None)
-    return Scalar(TEXT, raw, raw, unit)
+    return Scalar(TEXT, raw, raw, unit) if raw else _EMPTY
 
 
 def _number(raw: str, integer: str | None, unit: str | None) -> Scalar:
@@ -196,49 +193,47 @@ def _number(raw: str, integer: str | None, unit: str | None) -> Scalar:
 
 
 def _based(raw: str, match: re.Match[str], unit: str | None) -> Scalar:
-    """``based_integer = [sign] radix "#" [sign] digits "#"`` (ODL 12.3.1.2)."""
+    """``based_integer = radix "#" [sign] digits "#"``, 2 <= radix <= 16 (ODL 12.3.1.2); the sign may stand first, too."""
     sign, radix, inner, digits = match.groups()
-    try:
-        return Scalar(INT, int(f"{inner or sign}{digits}", int(radix)), raw, unit)
-    except ValueError:  # a radix beyond 36, or digits beyond the radix
-        return Scalar(TEXT, raw, raw, unit)
+    base = int(radix)
+    if 2 <= base <= 16 and max(digits.upper()) <= _LAST_DIGITS[base] and len(digits) < 1000:
+        return Scalar(INT, int(f"{inner or sign}{digits}", base), raw, unit)
+    return Scalar(TEXT, raw, raw, unit)
 
 
-def _sequence(raw: str) -> Sequence:
+def _sequence(raw: str) -> Value:
     """``sequence = "(" [value {"," value}] ")"``, ``set = "{" [value {"," value}] "}"`` (ODL 12.4), nested at will."""
-    open_lists: list[tuple[str, list[Value]]] = []
+    open_lists: list[tuple[str, list[Value], int]] = []
     items: list[Value] = []
-    pos = 0
+    commas = pos = 0
     while match := _ITEM.match(raw, pos):
         pos = match.end()
         kind = match.lastgroup
-        if kind == "value":
+        if kind == "value" or (kind == "mark" and match["mark"] in "({"):
+            if len(items) > commas or len(open_lists) > MAX_DEPTH:
+                break
+            if kind == "mark":
+                open_lists.append((match["mark"], items, commas))
+                items, commas = [], 0
+                continue
             token = match["value"]
             items.append(_quoted(token) if token[0] == '"' else _plain(token, None))
         elif kind == "unit":
-            if items:
-                items[-1] = _with_unit(items[-1], match["unit"][1:-1].strip())
-        elif (mark := match["mark"]) in "({":
-            if len(open_lists) >= MAX_DEPTH:
-                raise LabelError(f"lists nested deeper than {MAX_DEPTH} levels", text=_shown(raw))
-            open_lists.append((mark, items))
-            items = []
-        elif mark != ",":
-            opener, outer = open_lists.pop()
+            if len(items) <= commas:
+                break
+            items[-1] = _with_unit(items[-1], match["unit"][1:-1].strip())
+        elif match["mark"] == ",":
+            if len(items) == commas:  # nothing between two commas still takes a place
+                items.append(_EMPTY)
+            commas += 1
+        else:
+            opener, outer, commas = open_lists.pop()
             outer.append(Sequence(tuple(items), opener == "{"))
             items = outer
             if not open_lists:
-                break
-    if open_lists or len(items) != 1:
-        raise LabelError("a list is not closed", text=_shown(raw))
-    value = items[0]
-    if rest := raw[pos:].strip():
-        value = _with_unit(value, rest[1:-1].strip())
-    return value  # type: ignore[return-value]  # the outermost item is the list that the caller saw begin
-
-
-def _shown(raw: str) -> str:
-    return raw if len(raw) <= 80 else raw[:77] + "..."
+                rest = raw[pos:].strip()
+                return _with_unit(items[0], rest[1:-1].strip()) if rest else items[0]
+    return Scalar(TEXT, raw, raw, None)
 
 
 def _with_unit(value: Value, unit: str) -> Value:
@@ -278,6 +273,8 @@ def parse_time(text: str) -> datetime | None:
             return date
         if int(hour) > 24 or int(minute) > 59 or int(second or 0) > 60:
             return None
+        if hour == "24" and f"{minute}{second or ''}{fraction or ''}".strip("0"):
+            return None  # 24:00 is the end of a day, and there is nothing behind it
         date += timedelta(
             hours=int(hour),
             minutes=int(minute),

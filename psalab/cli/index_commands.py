@@ -1,0 +1,277 @@
+"""``psalab index …``: build an index, and ask it."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from psalab.cli.exit_codes import INTERRUPTED, WRONG, complain
+from psalab.cli.options import IndexOption, JsonOption, named_index
+from psalab.cli.show import bytes_in_words, counted, print_json, print_lines, print_table
+
+if TYPE_CHECKING:
+    from psalab.index.ask import Index, Status
+    from psalab.index.build import Report
+
+__all__ = ["app", "quoted"]
+
+app = typer.Typer(help="Build an index of volumes, and ask it.", no_args_is_help=True, rich_markup_mode=None)
+
+_ODD_VALUES: Final = """
+select p.family, o.path, count(*) as count, min(o.text) as example
+from odd_values o join products p using (product_key) group by all order by all
+"""
+#: Columns of `keywords` that a terminal has room for; JSON and tab-separated lines have all.
+_SHORT_KEYWORDS: Final = ("family", "path", "type", "unit", "count", "min", "max")
+
+
+def quoted(path: Path) -> str:
+    """Write a path as a shell takes it."""
+    return shlex.quote(str(path))
+
+
+# --------------------------------------------------------------------------------------------------------------- build
+
+
+@app.command()
+def build(
+    *,
+    roots: Annotated[list[Path], typer.Argument(metavar="ROOT", help="Volumes, or any folders.", show_default=False)],
+    index: IndexOption = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", metavar="N", min=1, help="Processes; by default the setting `jobs`.", show_default=False
+        ),
+    ] = None,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="With the keywords that describe the layout of data objects.")
+    ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="PATTERN",
+            help="Leave out files and folders of this name, or path below a root (several times for several).",
+            show_default=False,
+        ),
+    ] = None,
+    fail_on: Annotated[
+        Literal["new", "damage", "never"],
+        typer.Option(
+            "--fail-on", help="End with 1 if a label was rejected: one that the former index did not reject, or any."
+        ),
+    ] = "never",
+    as_json: JsonOption = False,
+) -> None:
+    """Read every label below the roots into an index.
+
+    A former index answers until the new one is whole. Interrupted, the same command goes on from where it was.
+    """
+    from psalab import config
+    from psalab.index.build import build_index
+    from psalab.index.progress import shown
+
+    target = named_index(index)
+    known = _rejected(target) if fail_on == "new" else set()
+    try:
+        with shown() as tell:
+            processes = config.load(jobs=jobs).jobs.value
+            report = build_index(
+                roots, target, jobs=processes, structure=structure, exclude=exclude or (), progress=tell
+            )
+    except KeyboardInterrupt as error:
+        complain("interrupted; the same command goes on from where it was, and a former index is as it was")
+        raise typer.Exit(INTERRUPTED) from error
+    _show_report(report, index, as_json=as_json)
+    if fail_on == "damage" and report.rejected:
+        raise typer.Exit(WRONG)
+    if fail_on == "new" and (new := _rejected(target) - known):
+        complain(f"{counted(len(new), 'file')} rejected that the former index did not reject")
+        raise typer.Exit(WRONG)
+
+
+def _rejected(target: Path) -> set[tuple[str, str]]:
+    """Give root and path of what an index holds as rejected; nothing where there is no index yet."""
+    from psalab.index.ask import open_index
+
+    if not target.exists():
+        return set()
+    with open_index(target) as former:
+        return set(former.rows("select root, path from rejected").rows)
+
+
+def _show_report(report: "Report", option: Path | None, *, as_json: bool) -> None:
+    from psalab.index.ask import open_index
+
+    with open_index(report.index) as built:
+        status = built.status()
+        views = built.rows("select view_name from families where view_name is not null order by products desc").rows
+    if as_json:
+        print_json(_report_fields(report, status))
+        return
+    resumed = f", {report.resumed:,} of them read by an interrupted run" if report.resumed else ""
+    numbers = (
+        f"{counted(report.labels, 'label')}{resumed}",
+        counted(report.products, "product"),
+        f"{report.rejected:,} rejected",
+        counted(status.families, "family", "families"),
+        counted(status.keywords, "keyword"),
+        bytes_in_words(status.size),
+        f"{report.seconds:.1f} s",
+    )
+    print_lines([f"{report.index}: {', '.join(numbers)}"])
+    if sys.stdout.isatty():
+        where = f" --index {quoted(option)}" if option else ""
+        advice = [f'  psalab index sql{where} "select * from {views[0][0] if views else "products"} limit 5"']  # noqa: S608  for people to copy
+        if report.rejected:
+            advice.insert(0, f"  psalab index errors{where}")
+        print_lines(["what now:", f"  psalab index status{where}", *advice])
+
+
+def _report_fields(report: "Report", status: "Status") -> dict[str, Any]:
+    return {
+        "index": str(report.index),
+        "labels": report.labels,
+        "resumed": report.resumed,
+        "products": report.products,
+        "rejected": report.rejected,
+        "files": report.files,
+        "families": status.families,
+        "keywords": status.keywords,
+        "bytes": status.size,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+# ----------------------------------------------------------------------------------------------------------------- ask
+
+
+@app.command()
+def status(*, index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """Show what an index holds, and since when."""
+    from psalab.index.ask import open_index
+
+    with open_index(named_index(index)) as opened:
+        fields = _status_fields(opened)
+    if as_json:
+        print_json(fields)
+    else:
+        print_table(("what", "value"), list(_status_rows(fields)))
+
+
+def _status_fields(opened: "Index") -> dict[str, Any]:
+    status = opened.status()
+    families = opened.plain.families()
+    return {
+        "index": str(status.path),
+        "bytes": status.size,
+        "built": status.built,
+        "psalab": status.psalab,
+        "structure": status.structure,
+        "labels": status.labels,
+        "products": status.products,
+        "rejected": status.rejected,
+        "keywords": status.keywords,
+        "roots": [{"root": root, "path": path} for root, path in status.roots.items()],
+        "families": [dict(zip(families.columns, row, strict=True)) for row in families.rows],
+    }
+
+
+def _status_rows(fields: Mapping[str, Any]) -> "list[tuple[str, str]]":
+    rows = [
+        ("index", f"{fields['index']} ({bytes_in_words(fields['bytes'])})"),
+        ("built", f"{_age(fields['built'])}, by psalab {fields['psalab']}"),
+        ("structure", "indexed" if fields["structure"] else "left out"),
+        *((name, f"{fields[name]:,}") for name in ("labels", "products", "rejected", "keywords")),
+        *((f"root {root['root']}", root["path"]) for root in fields["roots"]),
+    ]
+    for family in fields["families"]:
+        view = f"; table {family['view_name']}" if family["view_name"] else ""
+        found = f"{counted(family['products'], 'product')}, {counted(family['keywords'], 'keyword')}{view}"
+        rows.append((f"family {family['family']}", found))
+    return rows
+
+
+def _age(built: datetime | None) -> str:
+    if built is None:
+        return "never finished"
+    minutes = (datetime.now(UTC).replace(tzinfo=None) - built).total_seconds() / 60
+    hours, days = minutes / 60, minutes / 60 / 24
+    ago = f"{minutes:.0f} min" if hours < 2 else f"{hours:.0f} h" if days < 2 else f"{days:.0f} days"
+    return f"{built:%Y-%m-%d %H:%M} UTC, {ago} ago"
+
+
+@app.command()
+def errors(*, index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """List the labels that are none, with the reason, and the keywords with values that do not fit their column."""
+    from psalab.index.ask import open_index
+
+    with open_index(named_index(index)) as opened:
+        rejected = opened.plain.rejected()
+        odd = opened.rows(_ODD_VALUES)
+    if as_json:
+        tables = {"rejected": rejected, "odd_values": odd}
+        print_json(
+            {name: [dict(zip(table.columns, row, strict=True)) for row in table.rows] for name, table in tables.items()}
+        )
+        return
+    if sys.stdout.isatty():
+        print_lines([f"{counted(len(rejected.rows), 'file')} rejected", ""])
+    if rejected.rows or not sys.stdout.isatty():
+        shown = [rejected.columns.index(name) for name in ("root", "path", "line", "reason", "text")]
+        print_table([rejected.columns[at] for at in shown], [[row[at] for at in shown] for row in rejected.rows])
+    if odd.rows:
+        print_lines(["", f"{counted(len(odd.rows), 'keyword')} with odd values", ""] if sys.stdout.isatty() else [""])
+        print_table(odd.columns, odd.rows)
+
+
+@app.command()
+def keywords(
+    *,
+    pattern: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATTERN", help="With * and ?, in any case, compared with the path, cut from the left: '*ANGLE*'."
+        ),
+    ] = "*",
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List keywords: type, unit, how many labels have a value, why others have none, range, examples."""
+    from psalab.index.ask import open_index
+
+    with open_index(named_index(index)) as opened:
+        columns, rows = opened.plain.keywords(pattern)
+    if not rows:
+        complain(f"no keyword fits {pattern!r}")
+    elif sys.stdout.isatty() and not as_json:
+        shown = [columns.index(name) for name in _SHORT_KEYWORDS]
+        columns, rows = _SHORT_KEYWORDS, [tuple(row[at] for at in shown) for row in rows]
+    if rows or not sys.stdout.isatty():
+        print_table(columns, rows, as_json=as_json)
+
+
+@app.command()
+def sql(
+    *,
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="One SELECT in DuckDB's SQL; - reads it from standard input.")
+    ],
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask in SQL: tables products, files, keywords, rejected, …, and one for each large family of labels."""
+    # the connection alone: what else an open index can do (filters, units, labels) takes longer to load than to answer
+    from psalab.index.ask_connection import Connection
+
+    text = sys.stdin.read() if query == "-" else query
+    with closing(Connection(named_index(index))) as connection:
+        connection.check_select(text)
+        columns, rows = connection.rows(text)
+    print_table(columns, rows, as_json=as_json)
