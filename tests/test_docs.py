@@ -168,7 +168,7 @@ def wanted() -> dict[str, str]:
 
 
 def test_every_dependency_is_bounded_on_both_sides() -> None:
-    assert {name: bounds for name, bounds in wanted().items() if not re.fullmatch(r">=[\d.]+,<\d+", bounds)} == {}
+    assert {name: bounds for name, bounds in wanted().items() if not re.fullmatch(r">=[\d.]+,<[\d.]+", bounds)} == {}
 
 
 def test_the_environment_has_every_dependency_with_its_bounds_and_a_reason() -> None:

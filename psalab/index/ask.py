@@ -18,6 +18,7 @@ from psalab.index.ask_keywords import Catalogue
 from psalab.index.ask_names import Census, ProductConditions, product_conditions
 from psalab.index.ask_source import IndexSource, Question, Reading
 from psalab.index.ask_tables import Plain, Tables
+from psalab.index.walk import unescape
 from psalab.results import DEFAULT_COLUMNS, Results, Rows, to_frame
 
 if TYPE_CHECKING:
@@ -312,7 +313,7 @@ class Index:
 
     @cached_property
     def _folders(self) -> dict[str, Path]:
-        return {root: Path(path) for root, path in self._connection.rows("select root, path from roots").rows}
+        return {root: Path(unescape(path)) for root, path in self._connection.rows("select root, path from roots").rows}
 
     # ------------------------------------------------------------------------------- the tables
 

@@ -136,6 +136,8 @@ def build_index(
     """
     paths = [roots] if isinstance(roots, (str, os.PathLike)) else list(roots)
     target = Path(index).absolute()
+    if "\\" in escape(str(target)):
+        raise IndexFileError(f"{str(target)!r} cannot be an index: its path has a backslash or bytes that are no UTF-8")
     with shown(progress) as tell, _mapped_errors(target), _lock(target):
         builder = _Builder(target, structure, exclude, tell)
         builder.use_roots([Path(path) for path in paths])

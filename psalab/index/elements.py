@@ -151,8 +151,8 @@ class Elements:
         parts = _PART.findall("\n".join(raws))
         kinds = [FLOAT if real else INT if integer else TEXT for real, integer, _, _ in parts]
         texts = [real or integer or text.strip() for real, integer, _, text in parts]
-        for at, text in enumerate(texts):
-            if len(text) <= _LONGEST_MISSING and text.upper() in MISSING_WORDS:
+        for at, (kind, text) in enumerate(zip(kinds, texts, strict=True)):
+            if kind == TEXT and len(text) <= _LONGEST_MISSING and text.upper() in MISSING_WORDS:
                 kinds[at], texts[at] = MISSING, text.upper()
         self.kinds += kinds
         self.texts += texts

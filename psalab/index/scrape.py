@@ -246,6 +246,9 @@ class _Scraper:
         self.read_bytes += len(data)
         if self.task.attached and not find.begins_with_label(data):
             return
+        if len(data) > find.MAX_LABEL_BYTES:
+            self._whole(number)
+            return
         standard = "PDS4" if find.is_xml(data) else "PDS3"
         rows = self.rows[standard]
         try:

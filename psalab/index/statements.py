@@ -391,6 +391,8 @@ class _Nesting:
                 raise Unusual("mixed content")
             if key[0] == _EMPTY:
                 self.scopes.pop()
+                if not open_tags and at != last:
+                    raise Unusual("more than one root element")
             else:
                 if len(open_tags) > MAX_DEPTH - 2:
                     raise Unusual("deep nesting")

@@ -101,15 +101,20 @@ def _try_pds3(data: bytes, path: Path, *, complete: bool) -> Label | None:
             raise LabelError("the file holds nothing but blanks" if data else "the file is empty", path=str(path))
         return None
     cut = label_bytes(data)
-    candidates = [cut, data] if len(cut) < len(data) else [data]  # the first END may be a word in a text
-    for candidate in candidates:
-        text = pvl.decode(candidate)
-        try:
-            label = pvl.tree(text, must_end=not complete)
-        except pvl.PvlError as error:
-            if not error.incomplete or (complete and candidate is data):
-                raise pvl.located(error, text, path) from None
-        else:
-            label.path = path
-            return label
-    return None
+    label = _parse(cut, path, must_end=not complete, more=not complete or len(cut) < len(data))
+    if label is None and len(cut) < len(data):  # that END was a word in a text
+        label = _parse(data[: pvl.end_of(data)], path, must_end=not complete, more=not complete)
+    return label
+
+
+def _parse(data: bytes, path: Path, *, must_end: bool, more: bool) -> Label | None:
+    """Parse a label; None when it is incomplete, and `more` might mend it."""
+    text = pvl.decode(data)
+    try:
+        label = pvl.tree(text, must_end=must_end)
+    except pvl.PvlError as error:
+        if more and (error.incomplete or 2 * error.position > len(text)):
+            return None
+        raise pvl.located(error, text, path) from None
+    label.path = path
+    return label

@@ -33,6 +33,7 @@ __all__ = [
     "PvlError",
     "Statement",
     "decode",
+    "end_of",
     "located",
     "nest",
     "parse",
@@ -299,6 +300,15 @@ def statements(text: str) -> Iterator[Statement]:
             return
 
 
+def end_of(data: bytes) -> int:
+    """Find where a label ends that data may follow: behind its END, or at the end of the bytes where there is none."""
+    text = with_line_feeds(data.decode("ascii", "replace"))  # one character for each byte
+    try:
+        return next((found.position + len("END") for found in statements(text) if found.kind == END), len(data))
+    except PvlError:
+        return len(data)
+
+
 def nest(found: Iterable[Statement]) -> list[Keyword | Block]:
     """Build the tree of a label from its statements.
 
@@ -356,8 +366,8 @@ def tree(text: str, *, must_end: bool = False) -> Label:
 
     children = nest(noted())
     if last.kind != END:
-        if must_end:
-            raise PvlError("the label has no END", len(text), incomplete=True)
+        if must_end or last.kind == BLANK:
+            raise PvlError("the label has no END" if must_end else "no keyword", len(text), incomplete=True)
         _refuse_cut(last, text)
     label = Label("PDS3", children)
     _number_lines(label, text)
