@@ -220,7 +220,8 @@ def expand(first: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Give the elements of ranges, range by range: ``first[i], first[i] + 1, ...``, ``sizes[i]`` of them."""
     before = np.cumsum(sizes) - sizes
     total = int(before[-1] + sizes[-1]) if len(sizes) else 0
-    return np.arange(total) + np.repeat(first - before, sizes)
+    elements: np.ndarray = np.arange(total) + np.repeat(first - before, sizes)
+    return elements
 
 
 def _unit_counts(chunk: Chunk, group: np.ndarray, elements: np.ndarray, count: int) -> list[Counter[str | None]]:

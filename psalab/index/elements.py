@@ -89,12 +89,13 @@ class Elements:
         self.first = [0]
         self.listed: list[bool] = []
 
-    def add(self, value: Value) -> None:
-        """Append a value."""
+    def add(self, value: Value) -> int:
+        """Append a value; give its number."""
         for scalar in (value,) if isinstance(value, Scalar) else scalars(value):
             self._scalar(scalar)
         self.listed.append(not isinstance(value, Scalar))
         self.first.append(len(self.kinds))
+        return len(self.listed) - 1
 
     def _scalar(self, scalar: Scalar) -> None:
         kind, content, text, unit = scalar
@@ -113,7 +114,9 @@ class Elements:
 
     def add_pvl(self, raws: Sequence[str]) -> np.ndarray:
         """Append the values of raw texts of PDS3 labels, in an order of its own; give the number of each value."""
-        flat, times, others = [], [], []
+        flat: list[int] = []
+        times: list[int] = []
+        others: list[int] = []
         for at, raw in enumerate(raws):
             (flat if _FLAT.fullmatch(raw) else times if _TIME.fullmatch(raw) else others).append(at)
         before = len(self.listed)

@@ -14,16 +14,16 @@ import re
 from array import array
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+import numpy as np
+
 from psalab.index.elements import Elements, Raw
 from psalab.labels import pds4, pvl
 from psalab.labels.label import MAX_DEPTH, Block, Keyword
 from psalab.labels.pointers import file_names, file_names_in, is_structure
-from psalab.labels.values import Scalar, Value, pvl_value
+from psalab.labels.values import DECLARED_FILLS, Scalar, Value, pvl_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import numpy as np
 
     from psalab.labels.label import Label
 
@@ -109,6 +109,7 @@ class Lines(_Memo):
         self.raws: list[str] = [""]
         self._end = self._statement(pvl.Statement(pvl.END, "END", "", 0))
         self._statements |= {"END": self._end, "END\r": self._end}
+        self._masked: dict[int, Value] = {}  # values of labels read as a whole that their raw text alone does not tell
         self._assigns: dict[str, int] = {}  # keyword as the label spells it -> number of its key
         self._begun: dict[
             str, tuple[str, int]
@@ -205,18 +206,23 @@ class Lines(_Memo):
             tree = pvl.nest(skeleton())
         except pvl.PvlError as error:
             raise Unusual(error.reason) from None
+        if any(isinstance(node, Keyword) and node.name in DECLARED_FILLS for node in tree):
+            raise Unusual("numbers that the label declares to be missing")
         return [Leaf(path, keyword.line or 0, None, inside) for path, keyword, inside in leaves_of(tree)]
 
     def whole(self, label: Label) -> Iterator[tuple[Leaf, int]]:
         """Keywords of a label that was read as a whole, each with a statement of its own."""
+        declares = any(isinstance(node, Keyword) and node.name in DECLARED_FILLS for node in label.children)
         for path, keyword, inside in leaves_of(label.children):
             number = self._add(("", path))
             self.raws.append(keyword.raw)
+            if declares:
+                self._masked[number] = keyword.typed
             yield Leaf(path, 0, None, inside), number
 
     def typed(self, statement: int, _declared: str | None) -> Value:
         """Type the value of a statement."""
-        return pvl_value(self.raws[statement])
+        return self._masked.get(statement) or pvl_value(self.raws[statement])
 
     def file_names(self, statement: int) -> list[str]:
         """Names of files in a pointer."""
@@ -226,7 +232,15 @@ class Lines(_Memo):
     def add_typed(self, statements: Sequence[int], _declared: Sequence[str | None], elements: Elements) -> np.ndarray:
         """Type the values of statements, many at once; give the number of each value."""
         raws = self.raws
-        return elements.add_pvl([raws[statement] for statement in statements])
+        if not self._masked:
+            return elements.add_pvl([raws[statement] for statement in statements])
+        plain = [at for at, statement in enumerate(statements) if statement not in self._masked]
+        numbers = np.empty(len(statements), np.int32)
+        numbers[plain] = elements.add_pvl([raws[statements[at]] for at in plain])
+        for at, statement in enumerate(statements):
+            if statement in self._masked:
+                numbers[at] = elements.add(self._masked[statement])
+        return numbers
 
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_.\-]*(?::[A-Za-z_][A-Za-z0-9_.\-]*)?"

@@ -15,7 +15,7 @@ from psalab.labels.pointers import named_files
 from psalab.labels.values import MISSING, Python, Scalar, Value, masked, python_value, scalars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from psalab.labels.identity import Identity
@@ -64,8 +64,8 @@ class Keyword:
             self._typed = self._type(self.raw)
         return self._typed
 
-    def mask(self, fills: frozenset[float]) -> None:
-        """Make numbers missing that stand for no value."""
+    def mask(self, fills: Mapping[float, str]) -> None:
+        """Make numbers missing that stand for no value, each with its reason."""
         typed = self._type
         self._type = lambda raw: masked(typed(raw), fills)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psalab.errors import LabelError
 from psalab.labels.label import MAX_DEPTH, Block, Keyword, Label, too_deep
-from psalab.labels.values import FILL_NUMBERS, fills_of, pvl_value
+from psalab.labels.values import DECLARED_FILLS, FILL_NUMBERS, fills_of, pvl_value
 from psalab.labels.values import MAX_DEPTH as MAX_LIST_DEPTH
 
 if TYPE_CHECKING:
@@ -376,13 +376,18 @@ def tree(text: str, *, must_end: bool = False) -> Label:
 
 
 def _mask_fills(label: Label, text: str) -> None:
-    """Make the numbers missing that an instrument is known to write where it has none (`FILL_NUMBERS`)."""
-    if not any(instrument in text for instrument in FILL_NUMBERS):
-        return
-    fills = fills_of(label.identity.instrument)
+    """Make numbers missing that stand for nothing, where the label declares them or its instrument is known for them."""
+    fills: dict[float, str] = {}
+    if any(instrument in text for instrument in FILL_NUMBERS):
+        fills = dict.fromkeys(fills_of(label.identity.instrument), "fill")
+    if "_CONSTANT" in text:
+        for node in label.children:
+            if isinstance(node, Keyword) and node.name in DECLARED_FILLS and isinstance(node.value, int | float):
+                fills[float(node.value)] = DECLARED_FILLS[node.name]
     if fills:
         for _, keyword in label.leaves():
-            keyword.mask(fills)
+            if not keyword.name.endswith("_CONSTANT"):
+                keyword.mask(fills)
 
 
 def _refuse_cut(last: Statement, text: str) -> None:

@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "BOOLEAN",
+    "DECLARED_FILLS",
     "FILL_NUMBERS",
     "FLOAT",
     "INT",
@@ -51,6 +52,10 @@ Python: TypeAlias = "bool | int | float | datetime | str | list[Python] | None"
 #: Numbers that stand for "no value" in the labels of an instrument (INSTRUMENT_ID), though no keyword declares them.
 #: Source: labels of Mars Express HRSC, whose geometry keywords hold both spellings of the VICAR fill.
 FILL_NUMBERS: Final[dict[str, frozenset[float]]] = {"HRSC": frozenset({-1e32, -9.99e31})}
+
+
+#: Keywords by which a label declares a number to stand for a missing word in it (PDS Data Dictionary).
+DECLARED_FILLS: Final = {"NOT_APPLICABLE_CONSTANT": "N/A", "UNKNOWN_CONSTANT": "UNK", "NULL_CONSTANT": "NULL"}
 
 
 def fills_of(instrument: str | None) -> frozenset[float]:
@@ -361,11 +366,13 @@ def _pds4_boolean(text: str, declared: str | None) -> bool | None:
     return {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
 
 
-def masked(value: Value, fills: frozenset[float]) -> Value:
-    """Give a value whose fill numbers are missing."""
+def masked(value: Value, fills: Mapping[float, str]) -> Value:
+    """Give a value in which numbers that stand for nothing are missing, each with its reason."""
     if isinstance(value, Sequence):
         return Sequence(tuple(masked(item, fills) for item in value.items), value.is_set)
-    return Scalar(MISSING, None, "fill") if value.kind == FLOAT and value.value in fills else value
+    if value.kind in (INT, FLOAT) and value.value in fills:
+        return Scalar(MISSING, None, fills[float(value.value)])  # type: ignore[arg-type]  # a number, of these kinds
+    return value
 
 
 def scalars(value: Value) -> Iterator[Scalar]:
