@@ -72,8 +72,12 @@ demo: $(BIN)/.psalab
 	@rm -rf $(DEMO)
 	$(BIN)/psalab demo $(DEMO)/volume
 	$(BIN)/psalab index build $(DEMO)/volume --index $(DEMO)/index.duckdb
+	@echo 'What is there?'
 	$(BIN)/psalab index sql --index $(DEMO)/index.duckdb \
 		"select standard, mission, instrument, level, count(*) as products from products where latest group by all order by all"
+	@echo 'Which images of the comet were taken with the Sun behind us, and from how far?'
+	$(BIN)/psalab index sql --index $(DEMO)/index.duckdb \
+		"select id, start_time, PHASE_ANGLE, SPACECRAFT_ALTITUDE from OSINAC where latest and PHASE_ANGLE < 40 order by start_time"
 
 # -------------------------------------------------------------------------------------------------------------- gates
 

@@ -156,14 +156,17 @@ def _mapped_errors(target: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, (IndexFileError, VolumeError)):
             raise
-        advice = (
-            "; free some space and run it again: it goes on from where it was" if error.errno == errno.ENOSPC else ""
-        )
-        raise IndexFileError(f"{target} cannot be built: {error}{advice}") from error
+        raise IndexFileError(_cannot_be_built(target, error)) from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("duckdb", "_duckdb"):
             raise
-        raise IndexFileError(f"{target} cannot be built: {error}") from error
+        raise IndexFileError(_cannot_be_built(target, error)) from error
+
+
+def _cannot_be_built(target: Path, error: Exception) -> str:
+    full = os.strerror(errno.ENOSPC) in str(error)  # DuckDB hands on the system's words, not its number
+    advice = "; free some space and run it again: it goes on from where it was" if full else ""
+    return f"{target} cannot be built: {error}{advice}"
 
 
 @contextmanager
@@ -227,11 +230,12 @@ class _Builder:
         if not paths:
             raise RootRefused("no root was given: name the folder of a volume")
         for path in paths:
-            if not path.is_dir():
-                what = "is not a folder" if path.exists() else "is not there: is the volume mounted?"
-                raise VolumeError(f"the root {path} {what}")
             try:
                 os.listdir(path)
+            except FileNotFoundError as error:
+                raise VolumeError(f"the root {path} is not there: is the volume mounted?") from error
+            except NotADirectoryError as error:
+                raise VolumeError(f"the root {path} is not a folder") from error
             except OSError as error:
                 raise VolumeError(f"the root {path} cannot be listed: {error.strerror}") from error
         real = sorted({path.resolve() for path in paths})
@@ -247,7 +251,7 @@ class _Builder:
                     )
         absorbed = [name for name, where in held.items() if any(where.is_relative_to(path) for path in outer)]
         # a volume that is not where it was may have been mounted elsewhere: one of its name takes its place
-        others = {name for name, where in held.items() if name not in absorbed and where.is_dir()}
+        others = {name for name, where in held.items() if name not in absorbed and os.path.isdir(where)}
         known = {where: name for name, where in held.items()}
         for path in sorted(outer, key=lambda path: path not in known):
             name = known.get(path) or _volume_name(path, others | self.roots.keys())

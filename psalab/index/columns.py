@@ -330,7 +330,7 @@ def settle(family: Family, former: Family | None = None) -> None:
         if units and column and not unit_column:
             unit_column = free_name(f"{path} [unit]", taken)
         unit = next((unit for unit in counted if unit), None)
-        kind, listed = (old.type, old.listed or seen.listed) if old else (kind_of(seen.kinds), seen.listed)
+        kind, listed = (old.type, old.listed or seen.listed) if old else (kind_of(seen), seen.listed)
         family.columns[path] = Column(path, names[path], column, kind, listed, unit, units, unit_column)
 
 
@@ -358,11 +358,12 @@ def _short_names(paths: list[str], kept: dict[str, str]) -> dict[str, str]:
     return kept | {path: free_name(name, taken) for path, name in names.items() if path not in kept}
 
 
-def kind_of(kinds: np.ndarray) -> str:
+def kind_of(seen: Observed) -> str:
     """Settle the type of a column from the kinds of its values."""
+    kinds = seen.kinds
     present = int(kinds.sum() - kinds[MISSING])
     if not present:
-        return "text"
+        return "float" if seen.missing["fill"] else "text"  # fills are numbers
     integers = int(kinds[INT] + kinds[HUGE])
     numbers = FLOAT if kinds[FLOAT] else INT
     shares = {numbers: integers + int(kinds[FLOAT]), TIME: int(kinds[TIME]), BOOLEAN: int(kinds[BOOLEAN])}

