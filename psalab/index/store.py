@@ -50,6 +50,10 @@ _ARROW: Final = {
     "text": pa.string(),
 }
 _EXACT: Final = 2**53
+#: What DuckDB may hold (MB) before it writes to disk: enough, and the same for ten thousand labels and ten million; each
+#: column of the widest table needs a block (256 kB) of its own, and some more while it is compressed.
+_MEMORY: Final = 128
+_MEMORY_OF_COLUMN: Final = 0.25
 
 _TABLES: Final = """
 create schema meta;
@@ -190,7 +194,7 @@ def load(
     -------
     labels, products, rejected, files : int
     """
-    connection = duckdb.connect(str(target), config={"threads": threads})
+    connection = duckdb.connect(str(target), config={"threads": threads, "memory_limit": f"{_MEMORY}MB"})
     try:
         connection.execute(_TABLES)
         former = Former(connection, keep) if keep else None
@@ -199,6 +203,8 @@ def load(
         progress("products")
         loader.products()
         families = loader.settle()
+        widest = max((len(family.columns) for family in families.values() if family.wide), default=0)
+        connection.execute(f"set memory_limit = '{_MEMORY + widest * _MEMORY_OF_COLUMN:.0f}MB'")
         for name in sorted(families):
             if families[name].wide:
                 progress(name)
