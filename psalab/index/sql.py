@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Query", "glob_expression", "joined", "quoted", "union_all"]
+__all__ = ["Query", "glob_expression", "joined", "literal", "quoted", "union_all"]
 
 _PUNCTUATION: Final = re.compile(r"[!-/:-@\[-^`{-~]")
 """What RE2 lets stand behind a backslash: ASCII alone."""
@@ -24,6 +24,11 @@ class Query(NamedTuple):
 def quoted(name: str) -> str:
     """Quote a name of a table or a column."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text, where a statement takes no bound values (ATTACH, the definition of a view)."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def joined(separator: str, parts: Iterable[Query]) -> Query:

@@ -172,6 +172,8 @@ class Lines(_Memo):
         if found.kind == pvl.END:
             row[at] = self._end
             return at, offset
+        if not text.endswith("\n", offset, end) and end < len(text):
+            raise Unusual("a statement that ends within a line")  # at a lone carriage return, for example
         count = text.count("\n", offset, end) or 1
         if found.kind == pvl.BLANK:
             for line in range(at, at + count):
@@ -244,7 +246,9 @@ class Lines(_Memo):
 
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_.\-]*(?::[A-Za-z_][A-Za-z0-9_.\-]*)?"
-_TEXT = "(?:[^&\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&(?:amp|lt|gt|quot|apos);)*+"
+_NO_XML = "\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
+_S = "[ \t\n\r]"
+_TEXT = f"(?:[^&{_NO_XML}]|&(?:amp|lt|gt|quot|apos);)*+"
 _PREDEFINED: Final = (
     ("&lt;", "<"),
     ("&gt;", ">"),
@@ -253,18 +257,20 @@ _PREDEFINED: Final = (
     ("&amp;", "&"),
 )  # the last unescapes
 _OPEN: Final = re.compile(
-    rf"""({_NAME})((?:\s+{_NAME}\s*=\s*(?:"[^"&\x00-\x08]*"|'[^'&\x00-\x08]*'))*+)\s*(/?)>({_TEXT})"""
+    rf"""({_NAME})((?:{_S}+{_NAME}{_S}*={_S}*(?:"[^"&{_NO_XML}]*"|'[^'&{_NO_XML}]*'))*+){_S}*(/?)>({_TEXT})"""
 )
-_CLOSE: Final = re.compile(rf"/({_NAME})\s*>\s*")
-_COMMENT: Final = re.compile(r"<!--(?:[^\-\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|-(?!-))*+-->")
-_ASIDE: Final = re.compile(r"\?(?!(?i:xml)\s)[A-Za-z][\w.\-]*(?:\s[^?\x00-\x08]*)?\?>\s*")
-_DECLARES: Final = re.compile(r"\?xml\s")
+_CLOSE: Final = re.compile(rf"/({_NAME}){_S}*>{_S}*")
+_COMMENT: Final = re.compile(rf"<!--(?:[^\-{_NO_XML}]|-(?!-))*+-->")
+_ASIDE: Final = re.compile(rf"\?(?!(?i:xml){_S})[A-Za-z][A-Za-z0-9_.\-]*(?:{_S}[^?{_NO_XML}]*)?\?>{_S}*")
+_DECLARES: Final = re.compile(rf"\?xml{_S}")
 _DECLARATION: Final = re.compile(
-    r"""\?xml\s+version\s*=\s*["']1\.[0-9]["'](?:\s+encoding\s*=\s*["'](?i:utf-8|us-ascii|ascii)["'])?"""
-    r"""(?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>\s*"""
+    rf"""\?xml{_S}+version{_S}*={_S}*["']1\.[0-9]["'](?:{_S}+encoding{_S}*={_S}*["'](?i:utf-8|us-ascii|ascii)["'])?"""
+    rf"""(?:{_S}+standalone{_S}*={_S}*["'](?:yes|no)["'])?{_S}*\?>{_S}*"""
 )
-_ATTRIBUTE: Final = re.compile(rf"""\s+({_NAME})\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_ATTRIBUTE: Final = re.compile(rf"""{_S}+({_NAME}){_S}*={_S}*(?:"([^"]*)"|'([^']*)')""")
 _SHAPES: Final = re.compile(r"xmlns\Z|[^:]+:")
+#: Names of namespaces that need no check: others go through the parser, which knows what a URI is.
+_PLAIN_URI: Final = re.compile(r"https?://[A-Za-z0-9.\-]+(?:/[A-Za-z0-9._~\-]*)*#?")
 _LINE_ENDS: Final = re.compile(r"[\t\n\r]")
 _OPENS, _CLOSES, _EMPTY = "open", "close", "empty"
 
@@ -276,6 +282,7 @@ class Pieces(_Memo):
 
     def __init__(self) -> None:
         super().__init__()
+        self._statements = {}  # nothing between two "<" is no blank
         self.raws: list[Raw] = [Raw("", None, None)]
 
     def row(self, text: str) -> list[int]:
@@ -289,11 +296,11 @@ class Pieces(_Memo):
         if "<!--" in text:
             text = _COMMENT.sub("", text)
         first, *pieces = text.split("<")
-        if first.strip() or not pieces:
+        if first.strip(" \t\n\r") or not pieces:
             raise Unusual("text before the root element")
         row: list[int | None] = list(map(self._statements.get, pieces))
         if _DECLARES.match(pieces[0]):
-            if not _DECLARATION.fullmatch(pieces[0]):
+            if first or not _DECLARATION.fullmatch(pieces[0]):
                 raise Unusual("a declaration that is not plain UTF-8")
             row[0] = BLANK
         at = -1
@@ -419,6 +426,8 @@ class _Nesting:
         scope = self.scopes[-1]
         declared = {name[6:]: uri.strip() for name, uri in shaping if name == "xmlns" or name.startswith("xmlns:")}
         if declared:
+            if not all(_PLAIN_URI.fullmatch(uri) for uri in declared.values()):
+                raise Unusual("a namespace that may be none")
             scope = scope | declared
         self.scopes.append(scope)
         for name, _ in shaping:

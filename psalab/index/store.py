@@ -29,6 +29,7 @@ from psalab.index.columns import (
 )
 from psalab.index.elements import HUGE
 from psalab.index.scrape import NO_TIME
+from psalab.index.sql import literal, quoted
 from psalab.labels.units import normalise
 from psalab.labels.values import BOOLEAN, FLOAT, INT, MISSING, TIME
 
@@ -50,10 +51,12 @@ _ARROW: Final = {
     "text": pa.string(),
 }
 _EXACT: Final = 2**53
-#: What DuckDB may hold (MB) before it writes to disk: enough, and the same for ten thousand labels and ten million; each
-#: column of the widest table needs a block (256 kB) of its own, and some more while it is compressed.
-_MEMORY: Final = 128
+#: What DuckDB may hold (MB) before it writes to disk: the same for ten thousand labels and ten million. Each column of
+#: the widest table needs a block (256 kB) of its own.
+_MEMORY: Final = 256
 _MEMORY_OF_COLUMN: Final = 0.25
+#: Rows that are compressed together: fewer than DuckDB's 122,880, for they are held in memory until then.
+_ROW_GROUP: Final = 16_384
 
 _TABLES: Final = """
 create schema meta;
@@ -194,8 +197,12 @@ def load(
     -------
     labels, products, rejected, files : int
     """
-    connection = duckdb.connect(str(target), config={"threads": threads, "memory_limit": f"{_MEMORY}MB"})
+    connection = duckdb.connect(
+        config={"threads": threads, "memory_limit": f"{_MEMORY}MB", "temp_directory": f"{target}.tmp"}
+    )
     try:
+        connection.execute(f"attach {literal(str(target))} as made (row_group_size {_ROW_GROUP})")
+        connection.execute("use made")
         connection.execute(_TABLES)
         former = Former(connection, keep) if keep else None
         loader = _Loader(connection, chunks, run, former, [listing.root for listing in listings])
@@ -401,8 +408,7 @@ class Former:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, keep: Kept):
         self.connection, self.roots = connection, list(keep.roots)
-        path = str(keep.index).replace("'", "''")
-        connection.execute(f"attach '{path}' as former (read_only)")
+        connection.execute(f"attach {literal(str(keep.index))} as former (read_only)")
         connection.execute(
             "create temp table kept as select product_key from former.products where list_contains(?, root)",
             [self.roots],
@@ -485,7 +491,7 @@ class Former:
             if column.unit_column:
                 selected.append(quoted(column.unit_column))
             elif now.unit_column:
-                unit = "null" if column.unit is None else "'" + column.unit.replace("'", "''") + "'"
+                unit = "null" if column.unit is None else literal(column.unit)
                 selected.append(f"case when {name} is not null then {unit} end as {quoted(now.unit_column)}")
         table = f"meta.{quoted(family.name)}"
         self.connection.execute(
@@ -516,11 +522,6 @@ def _observed_rows(root: str, families: dict[str, Family]) -> list[tuple[Any, ..
         for name, family in sorted(families.items())
         for path, seen in (sorted(family.seen.items()) or nothing.items())
     ]  # fmt: skip
-
-
-def quoted(name: str) -> str:
-    """Quote an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 _PRODUCT_TEXTS: Final = (

@@ -99,7 +99,7 @@ _NEXT_ASSIGNS: Final = re.compile(
 )
 _UNIT: Final = re.compile(r"\s*<[^<>\n\r]*>")
 _LIST_PART: Final = re.compile(r"""[^"'(){}/]+|"[^"]*"|'[^'\n]*'|/\*|[/(){}]""")
-_LINE_REST: Final = re.compile(r"[ \t\f\v\0]*(?:\r\n?|\n|\Z)")
+_LINE_REST: Final = re.compile(r"[ \t\f\v\0;]*+(?P<end>\r\n?|\n|\Z)?")
 
 BLOCK_WORDS: Final = {
     "GROUP": (BEGIN, "GROUP"),
@@ -253,19 +253,17 @@ def _list_end(text: str, start: int) -> int:
 
 def _statement_end(text: str, pos: int) -> int:
     """Pass the rest of the line: blanks, comments and a semicolon."""
-    while True:
-        if rest := _LINE_REST.match(text, pos):
-            return rest.end()
-        char = text[pos]
-        if char in " \t\f\v\0;":
-            pos += 1
-        elif text.startswith("/*", pos):
-            start, pos = pos, _skip_blanks(text, pos)
-            newline = text.rfind("\n", start, pos)
-            if newline >= 0 or pos >= len(text):
-                return newline + 1 if newline >= 0 else pos
-        else:
-            raise PvlError("unexpected text behind a value", pos)
+    while rest := _LINE_REST.match(text, pos):
+        pos = rest.end()
+        if rest["end"] is not None:
+            return pos
+        if not text.startswith("/*", pos):
+            break
+        start, pos = pos, _skip_blanks(text, pos)
+        newline = text.rfind("\n", start, pos)
+        if newline >= 0 or pos >= len(text):
+            return newline + 1 if newline >= 0 else pos
+    raise PvlError("unexpected text behind a value", pos)
 
 
 def decode(data: bytes) -> str:
