@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,7 +68,9 @@ def test_the_files_of_a_product_are_known(demo: DemoVolume, demo_index: Path) ->
 
 def test_all_files_of_a_volume_are_listed(demo: DemoVolume, demo_index: Path) -> None:
     assert ask(demo_index, "select count(*), sum(size) from files") == [(demo.files, demo.bytes)]
-    labels = {path for (path,) in ask(demo_index, "select trim(folder || '/' || name, '/') from files where role = 'label'")}
+    labels = {
+        path for (path,) in ask(demo_index, "select trim(folder || '/' || name, '/') from files where role = 'label'")
+    }
     assert labels == {label.path for label in demo.labels} | {broken.path for broken in demo.rejected}
 
 
@@ -84,30 +87,29 @@ def test_the_two_labels_of_twins_are_linked(demo: DemoVolume, demo_index: Path) 
 
 
 class Shuffled(Executor):
-    """Runs what was submitted in a random order, when somebody waits for it or twenty are waiting."""
+    """Runs one of those that wait, whichever comes up."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.waiting: list[Callable[[], None]] = []
+        self.dice = random.Random(seed)
+        self.waiting: list[tuple[int, Future[Any], Callable[[], Any]]] = []
+        self.submitted = 0
         self.order: list[int] = []
+        self.thread = ThreadPoolExecutor(1)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        number = len(self.order) + len(self.waiting)
-
-        def run() -> None:
-            self.order.append(number)
-            future.set_result(fn(*args, **kwargs))
-
-        self.waiting.append(run)
-        if len(self.waiting) == 3:
-            self.run_all()
+        self.waiting.append((self.submitted, future, partial(fn, *args, **kwargs)))
+        self.submitted += 1
+        self.thread.submit(self._run_one)
         return future
 
-    def run_all(self) -> None:
-        self.random.shuffle(self.waiting)
-        while self.waiting:
-            self.waiting.pop()()
+    def _run_one(self) -> None:
+        number, future, call = self.waiting.pop(self.dice.randrange(len(self.waiting)))
+        self.order.append(number)
+        future.set_result(call())
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.thread.shutdown(wait=wait, cancel_futures=cancel_futures)
 
 
 @pytest.fixture
@@ -134,17 +136,10 @@ def test_two_processes_give_the_same_index_as_one(demo: DemoVolume, reference: P
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_order_in_which_chunks_are_scraped_does_not_matter(
-    demo: DemoVolume, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    demo: DemoVolume, reference: Path, tmp_path: Path, seed: int
 ) -> None:
-    executor = Shuffled(seed)
-    wait = building.wait
-
-    def run_then_wait(*args: Any, **kwargs: Any) -> Any:
-        executor.run_all()
-        return wait(*args, **kwargs)
-
-    monkeypatch.setattr(building, "wait", run_then_wait)
-    build_index(demo.folder, tmp_path / "shuffled.duckdb", executor=executor)
+    with Shuffled(seed) as executor:
+        build_index(demo.folder, tmp_path / "shuffled.duckdb", executor=executor)
     assert executor.order != sorted(executor.order)
     assert differences(reference, tmp_path / "shuffled.duckdb") == {}
 
@@ -161,8 +156,10 @@ def test_dask_gives_the_same_index(demo: DemoVolume, reference: Path, tmp_path: 
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
-        Client(cluster) as client,
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,  # type: ignore[no-untyped-call]
         client.get_executor() as executor,
     ):
         build_index(demo.folder, tmp_path / "dask.duckdb", executor=executor)
@@ -195,7 +192,9 @@ def test_what_identifies_a_product_comes_from_its_label(tmp_path: Path) -> None:
         "PRODUCT_TYPE = RDR", 'PROCESSING_LEVEL_ID = "3"', id="N1.IMG", host="RO", instrument="OSINAC",
     )  # fmt: skip
     index = index_of(tmp_path, {"DATA/N1.LBL": label})
-    wanted = "standard, kind, id, version, dataset, mission, host, instrument, targets, level, level_native, product_type"
+    wanted = (
+        "standard, kind, id, version, dataset, mission, host, instrument, targets, level, level_native, product_type"
+    )
     assert ask(index, f"select {wanted}, family, root, label from products") == [
         ("PDS3", "data", "N1.IMG", "V2", "RO-C-OSINAC-3-ESC1-67P-M07-V1.0", "ROSETTA", "RO", "OSINAC",
          ["67P", "CALIBRATION"], "calibrated", "3", "RDR", "RO/OSINAC", "volume", "DATA/N1.LBL")
@@ -216,7 +215,9 @@ def test_a_set_of_ids_is_one_name_whatever_its_order(tmp_path: Path) -> None:
         "1.LBL": pds3("INSTRUMENT_ID = {WAC, NAC}", instrument=None),
         "2.LBL": pds3("INSTRUMENT_ID = {NAC, WAC}", instrument=None),
     }
-    assert ask(index_of(tmp_path, files), "select distinct instrument, family from products") == [("NAC+WAC", "SC/NAC+WAC")]
+    assert ask(index_of(tmp_path, files), "select distinct instrument, family from products") == [
+        ("NAC+WAC", "SC/NAC+WAC")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,10 @@ def test_versions_compete_in_a_data_set_whatever_its_version(tmp_path: Path) -> 
 
 def test_two_labels_with_the_same_identifier_are_two_products(tmp_path: Path) -> None:
     index = index_of(tmp_path, {"a/P.LBL": pds3("X = 1"), "b/P.LBL": pds3("X = 2")})
-    assert ask(index, "select label, id, latest from products order by 1") == [("a/P.LBL", "P", True), ("b/P.LBL", "P", True)]
+    assert ask(index, "select label, id, latest from products order by 1") == [
+        ("a/P.LBL", "P", True),
+        ("b/P.LBL", "P", True),
+    ]
 
 
 # --------------------------------------------------------------------------------------------------------------- files
@@ -262,7 +266,7 @@ def test_labels_are_known_by_their_suffix_in_any_case(tmp_path: Path) -> None:
 
 
 def test_an_attached_label_is_a_product_unless_a_detached_one_names_its_file(tmp_path: Path) -> None:
-    files = {
+    files: dict[str, str | bytes] = {
         "ONE.IMG": ATTACHED.format("ONE"),
         "TWO.IMG": ATTACHED.format("TWO"),
         "TWO.LBL": pds3('^IMAGE = "two.img"', id="DETACHED"),
@@ -358,7 +362,11 @@ def rebuilt(tmp_path: Path, b: dict[str, str], a: dict[str, str], now: dict[str,
 
 
 def test_a_root_that_is_built_anew_leaves_the_others_alone(tmp_path: Path) -> None:
-    of_b = series(["5", "6 <km>", '"N/A"'] * 50, first=100) | {"small.xml": pds4(), "bad.lbl": "X = (1", "data.tab": "1"}
+    of_b = series(["5", "6 <km>", '"N/A"'] * 50, first=100) | {
+        "small.xml": pds4(),
+        "bad.lbl": "X = (1",
+        "data.tab": "1",
+    }
     of_a = series(["1", "2"]) | {"Q.LBL": pds3("OLD = 1", id="Q")}
     index, fresh = rebuilt(tmp_path, of_b, of_a, series(["3 <km>", "4"] * 3))
     assert differences(index, fresh, order=False) == {}
@@ -398,7 +406,10 @@ def test_a_keyword_that_no_root_has_any_more_is_gone(tmp_path: Path) -> None:
 def test_a_family_that_is_kept_keeps_its_form(tmp_path: Path) -> None:
     index, _ = rebuilt(tmp_path, series(["1"] * 60, first=100), {}, series(["2"] * 60))
     assert ask(index, "select products, wide from families") == [(120, False)]
-    assert ask(index, "select number, count(*) from meta.other where path = 'X' group by 1 order by 1") == [(1, 60), (2, 60)]
+    assert ask(index, "select number, count(*) from meta.other where path = 'X' group by 1 order by 1") == [
+        (1, 60),
+        (2, 60),
+    ]
 
 
 def test_versions_compete_across_roots_and_builds(tmp_path: Path) -> None:
@@ -420,7 +431,7 @@ def test_an_outer_root_absorbs_the_inner_ones(tmp_path: Path) -> None:
 def test_a_root_inside_another_is_refused_with_the_command_to_use(tmp_path: Path) -> None:
     index = index_of(tmp_path, {"DATA/P.LBL": pds3()})
     before = index.read_bytes()
-    with pytest.raises(RootRefused, match="lies inside the root volume .*: psalab index update --under DATA"):
+    with pytest.raises(RootRefused, match=r"lies inside the root volume .*: psalab index update --under DATA"):
         build_index(tmp_path / "volume/DATA", index, jobs=1)
     assert index.read_bytes() == before
 
@@ -475,7 +486,7 @@ def test_a_build_tells_how_far_it_is(tmp_path: Path) -> None:
     root = write(tmp_path / "volume", {"P.LBL": pds3(), "bad.lbl": "", "P.IMG": ATTACHED.format("P")})
     told: list[Progress] = []
     build_index(root, tmp_path / "index.duckdb", jobs=1, progress=told.append)
-    assert [report.step.partition(" ")[0] for report in told if report.step != told[0].step][0] == "scrape"
+    assert next(report.step for report in told if report.step != "walk") == "scrape"
     assert told[0] == Progress("walk", 3)
     assert Progress("scrape", 2, 2, 1) in told
     assert Progress("peek", 3, 3, 1) in told

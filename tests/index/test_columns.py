@@ -193,7 +193,10 @@ def test_range_and_examples_of_a_keyword(tmp_path: Path) -> None:
     index = index_of(tmp_path, series(padded(["5", "-3", "5", "40"], "7")))
     assert [keyword(index, "X", what) for what in ("min", "max", "examples")] == ["-3", "40", ["5", "-3", "40"]]
     times = index_of(tmp_path / "times", series(padded(["2014-08-02T00:00:00.25", "2014-08-01"], "2014-08-02")))
-    assert [keyword(times, "X", what) for what in ("min", "max")] == ["2014-08-01T00:00:00", "2014-08-02T00:00:00.250000"]
+    assert [keyword(times, "X", what) for what in ("min", "max")] == [
+        "2014-08-01T00:00:00",
+        "2014-08-02T00:00:00.250000",
+    ]
 
 
 # -------------------------------------------------------------------------------------------------------------- units
@@ -259,7 +262,7 @@ def test_keywords_named_as_columns_of_ours_have_names_of_their_own(tmp_path: Pat
     index = index_of(tmp_path, files)
     columns = dict(ask(index, "select path, column_name from keywords"))
     assert [column(index, columns[name])[42] for name in names] == [42] * 5
-    ((id_, label),) = ask(index, "select id, label from CAM where \"ID~2\" = 42")
+    ((id_, label),) = ask(index, 'select id, label from CAM where "ID~2" = 42')
     assert (id_, label) == ("P42", "042.LBL")
 
 
@@ -324,7 +327,12 @@ def test_instruments_whose_names_differ_in_case_only_are_one_family(tmp_path: Pa
 def test_views_of_instruments_with_names_of_tables_or_of_each_other(tmp_path: Path) -> None:
     files = {
         f"{host}{instrument}{at:03}.LBL": pds3("X = 1", id=f"{host}{instrument}{at}", host=host, instrument=instrument)
-        for host, instrument in (("SC", "FILES"), ("SC", "CAM"), ("MEX", "CAM"), ("SC", 'it is "odd"'.replace('"', "'")))
+        for host, instrument in (
+            ("SC", "FILES"),
+            ("SC", "CAM"),
+            ("MEX", "CAM"),
+            ("SC", 'it is "odd"'.replace('"', "'")),
+        )
         for at in range(100)
     }
     index = index_of(tmp_path, files)

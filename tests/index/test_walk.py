@@ -53,7 +53,9 @@ def test_patterns_leave_out_names_and_paths(tmp_path: Path) -> None:
 
 
 def test_folders_that_tools_make_are_left_out(tmp_path: Path) -> None:
-    root = write(tmp_path, dict.fromkeys([".snapshot/x", ".git/x", ".Trash-1000/x", "a/.ipynb_checkpoints/x", "a/y"], ""))
+    root = write(
+        tmp_path, dict.fromkeys([".snapshot/x", ".git/x", ".Trash-1000/x", "a/.ipynb_checkpoints/x", "a/y"], "")
+    )
     assert seen(root) == ["a/y"]
 
 

@@ -107,5 +107,6 @@ select schema_name, table_name, column_name, column_index, data_type from duckdb
 
 
 def _except(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> list[tuple[Any, ...]]:
-    both = f"select 'one' as side, * from ({one} except all {other}) union all select 'other', * from ({other} except all {one})"
+    sides = (("one", one, other), ("other", other, one))
+    both = " union all ".join(f"select '{side}', * from ({mine} except all {theirs})" for side, mine, theirs in sides)
     return connection.execute(f"select * from ({both}) order by all limit 6").fetchall()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
-from hypothesis import example, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psalab.labels import pds4, pvl, read_label
@@ -22,12 +23,9 @@ from tests.labels.label_trees import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-    from random import Random
-
     import pytest
 
-RANDOM = st.randoms(use_true_random=False)
+RANDOM = st.integers(0, 2**32).map(Random)  # the layout need not shrink, and drawing each choice of it is slow
 LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 
 
@@ -37,6 +35,7 @@ def test_a_tree_written_as_pvl_is_read_back(tree: list[Tree], random: Random, li
     assert repr(flat_label(pvl.parse(text))) == repr(flat(tree))
 
 
+@settings(max_examples=40)
 @given(pvl_trees(), RANDOM, LINE_ENDS)
 def test_a_file_gives_the_same_as_its_text(
     tmp_path_factory: pytest.TempPathFactory, tree: list[Tree], random: Random, line_end: str
@@ -46,15 +45,15 @@ def test_a_file_gives_the_same_as_its_text(
     assert flat_label(read_label(path))[1:] == flat(tree)
 
 
+@settings(max_examples=40)
 @given(pvl_trees(), RANDOM)
 def test_end_may_be_missing(tree: list[Tree], random: Random) -> None:
-    """Unless the last keyword has no value: it may have been cut off."""
-    if tree and isinstance(tree[-1], Leaf) and not tree[-1].tokens:
-        tree = tree[:-1]
-    if not (tree and isinstance(tree[-1], Leaf) and not tree[-1].tokens):
+    """Unless nothing is there, or the last keyword has no value: it may have been cut off."""
+    if tree and not (isinstance(tree[-1], Leaf) and not tree[-1].tokens):
         assert flat_label(pvl.parse(PvlWriter(random).label(tree, end=False))) == flat(tree)
 
 
+@settings(max_examples=40)
 @given(pvl_trees(), RANDOM, st.binary(max_size=200))
 def test_what_follows_end_is_not_looked_at(tree: list[Tree], random: Random, data: bytes) -> None:
     text = PvlWriter(random).label(tree, end=False) + "END\r\n"
@@ -68,7 +67,6 @@ def _written(tree: list[Tree], random: Random, prefixes: list[str]) -> tuple[byt
 
 
 @given(xml_trees(), RANDOM, st.permutations(["", "a", "pds", "zz"]))
-@example([], __import__("random").Random(0), ["", "a", "pds", "zz"])
 def test_a_tree_written_as_xml_is_read_back(tree: list[Tree], random: Random, prefixes: list[str]) -> None:
     data, expected = _written(tree, random, prefixes)
     assert repr(flat_label(pds4.parse(data))) == repr(flat(expected))
