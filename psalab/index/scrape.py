@@ -11,8 +11,10 @@ import errno
 import gc
 import os
 from array import array
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -34,7 +36,7 @@ __all__ = ["Chunk", "Rejected", "Task", "scrape"]
 #: A read slower than this (seconds) is a mount's, not a disk's: then many are under way at once.
 _SLOW_READ: Final = 0.001
 _READERS: Final = 32
-_TRIAL: Final = 8
+_TRIAL: Final = 3
 
 _OWN_FIELDS: Final = ("id", "start_time", "stop_time")
 
@@ -181,13 +183,14 @@ def _read_all(paths: Sequence[str]) -> Iterator[bytes | OSError]:
         took.append(perf_counter() - began)
         yield data
     if trial == len(paths) or sorted(took)[trial // 2] < _SLOW_READ:
-        for path in paths[trial:]:
-            yield read(path)
+        yield from map(read, paths[trial:])
         return
     with ThreadPoolExecutor(_READERS) as readers:
-        window = 4 * _READERS
-        for start in range(trial, len(paths), window):
-            yield from readers.map(read, paths[start : start + window])
+        rest = iter(paths[trial:])
+        under_way = deque(readers.submit(read, path) for path in islice(rest, 4 * _READERS))
+        while under_way:
+            yield under_way.popleft().result()
+            under_way.extend(readers.submit(read, path) for path in islice(rest, 1))
 
 
 class _Rows:

@@ -172,9 +172,10 @@ class Lines(_Memo):
         if found.kind == pvl.END:
             row[at] = self._end
             return at, offset
-        if not text.endswith("\n", offset, end) and end < len(text):
+        complete = text.endswith("\n", offset, end)
+        if not complete and end < len(text):
             raise Unusual("a statement that ends within a line")  # at a lone carriage return, for example
-        count = text.count("\n", offset, end) or 1
+        count = text.count("\n", offset, end) + (not complete)
         if found.kind == pvl.BLANK:
             for line in range(at, at + count):
                 row[line] = BLANK
@@ -185,7 +186,7 @@ class Lines(_Memo):
         if found.kind == pvl.ASSIGN:
             self._assigns.setdefault(lines[at].partition("=")[0].strip(), self.keys[number])
         if count > 1:
-            if text.endswith("\n", offset, end):
+            if complete:
                 self._begun[lines[at]] = (text[offset:end], number)
         elif found.raw:  # a value that is empty here may stand on the next line elsewhere
             self._statements[lines[at]] = number
@@ -284,6 +285,7 @@ class Pieces(_Memo):
         super().__init__()
         self._statements = {}  # nothing between two "<" is no blank
         self.raws: list[Raw] = [Raw("", None, None)]
+        self._heads: dict[str, tuple[str | None, str | None, int]] = {}  # tag with a text -> unit, nil reason, key
 
     def row(self, text: str) -> list[int]:
         """Numbers of the pieces of a label; declarations and comments are BLANK.
@@ -312,6 +314,13 @@ class Pieces(_Memo):
             return row  # type: ignore[return-value]  # no None is left
 
     def _piece(self, piece: str) -> int:
+        head, _, text = piece.partition(">")
+        known = self._heads.get(head)
+        if known and text and text.isprintable() and not text.isspace() and "&" not in text and "]]>" not in text:
+            unit, nil, key = known
+            self.raws.append(Raw(text, unit, nil))
+            self.keys.append(key)
+            return len(self.keys) - 1
         if close := _CLOSE.fullmatch(piece):
             self.raws.append(self.raws[0])
             return self._add((_CLOSES, close[1]))
@@ -331,7 +340,10 @@ class Pieces(_Memo):
         if empty and not blank:
             raise Unusual("mixed content")
         self.raws.append(Raw("" if empty else text, unit, nil))
-        return self._add((_EMPTY if empty else _OPENS, name, blank, shaping))
+        number = self._add((_EMPTY if empty else _OPENS, name, blank, shaping))
+        if not empty and not blank and piece == f"{head}>{found[4]}":
+            self._heads[head] = (unit, nil, self.keys[number])
+        return number
 
     def _attributes(self, text: str) -> tuple[str | None, str | None, tuple[tuple[str, str], ...]]:
         """Give unit, reason of a nil value, and what shapes the names: namespaces, and the attributes that have a prefix."""
@@ -424,7 +436,7 @@ class _Nesting:
 
     def _enter(self, tag: str, shaping: tuple[tuple[str, str], ...]) -> str:
         scope = self.scopes[-1]
-        declared = {name[6:]: uri.strip() for name, uri in shaping if name == "xmlns" or name.startswith("xmlns:")}
+        declared = {name[6:]: uri for name, uri in shaping if name == "xmlns" or name.startswith("xmlns:")}
         if declared:
             if not all(_PLAIN_URI.fullmatch(uri) for uri in declared.values()):
                 raise Unusual("a namespace that may be none")

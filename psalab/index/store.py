@@ -203,6 +203,7 @@ def load(
     try:
         connection.execute(f"attach {literal(str(target))} as made (row_group_size {_ROW_GROUP})")
         connection.execute("use made")
+        connection.execute("set enable_progress_bar = false")  # it would be written over what a command prints
         connection.execute(_TABLES)
         former = Former(connection, keep) if keep else None
         loader = _Loader(connection, chunks, run, former, [listing.root for listing in listings])
