@@ -202,7 +202,7 @@ def _missing_class(why: str, theirs: Any) -> str | None:
     return (
         "missing word is text there"
         if str(theirs).strip("\"' ").upper() in _MISSING_WORDS
-        else "missing word is else there"
+        else "fill is a number there"
     )
 
 

@@ -65,7 +65,7 @@ def is_structure(name: str, kind: str) -> bool:
 
 
 #: ``^IMAGE = "A.DAT"`` or ``("A.DAT", 5 <BYTES>)``: nearly every pointer.
-_ONE_FILE: Final = re.compile(r'\(?\s*"([^"\s]{5,})"\s*(?:,\s*[0-9]+\s*(?:<[^<>]*>)?\s*)?\)?')
+_ONE_FILE: Final = re.compile(r'\(?\s*"([^"\s\0]{5,})"\s*(?:,\s*[0-9]+\s*(?:<[^<>]*>)?\s*)?\)?')
 
 
 def select_files(standard: str, paths: Sequence[str]) -> list[int]:

@@ -109,6 +109,14 @@ def test_a_lone_carriage_return_in_a_label_does_not_change_its_neighbours(tmp_pa
     assert differing(tmp_path, sorted(files, reverse=True)) == []
 
 
+def test_a_label_that_ends_within_a_text_does_not_change_its_neighbours(tmp_path: Path) -> None:
+    whole = pds3('B = "two\r\n lines"', "C = 1")
+    files = {"1.lbl": whole.partition("C")[0].rstrip(), "2.lbl": whole.replace(' lines"\r\n', ""), "3.lbl": whole}
+    write(tmp_path, files)
+    assert differing(tmp_path, sorted(files)) == []
+    assert by_scraper(tmp_path, sorted(files))[1].rejected == "a quoted text is never closed"
+
+
 def test_labels_of_the_demonstration_volume_read_the_same(tmp_path: Path) -> None:
     demo = write_volume(tmp_path / "volume")
     labels = [label.path for label in demo.labels] + [broken.path for broken in demo.rejected]
