@@ -57,7 +57,7 @@ class Leaf(NamedTuple):
 Key: TypeAlias = tuple[Any, ...]
 
 BLANK: Final = 0
-_BLANK_LINE: Final = re.compile(r"\s*(?:/\*[^\n]*?\*/\s*)*")
+_BLANK_LINE: Final = re.compile(r"\s*+(?>/\*[^\n]*?\*/\s*+)*+")
 
 
 def leaves_of(children: Sequence[Keyword | Block]) -> Iterator[tuple[str, Keyword, bool]]:
@@ -147,7 +147,9 @@ class Lines(_Memo):
             offset += sum(map(len, lines[counted:unseen])) + unseen - counted
             counted, offset = self._learn(text, offset, lines, row, unseen)
             unseen = counted
-            if end < counted or end == len(lines):
+            if row[counted] == self._end:  # one that was not met before; `row` ends in a sentinel
+                end = counted
+            elif end < counted:  # that END was a word in a text
                 end = self._first_end(row, counted)
         if end == len(lines):
             raise Unusual("no END")
@@ -186,7 +188,7 @@ class Lines(_Memo):
         if found.kind == pvl.ASSIGN:
             self._assigns.setdefault(lines[at].partition("=")[0].strip(), self.keys[number])
         if count > 1:
-            if complete:
+            if complete and found.raw:
                 self._begun[lines[at]] = (text[offset:end], number)
         elif found.raw:  # a value that is empty here may stand on the next line elsewhere
             self._statements[lines[at]] = number
