@@ -359,9 +359,13 @@ def _volume_name(path: Path, taken: Collection[str]) -> str:
 
 
 def _context() -> BaseContext:
-    """Fork where this process runs a single thread, which costs nothing; else a server that forks, as threads demand."""
+    """Fork where this process runs a single thread, which costs nothing; else a server that forks, as threads demand.
+
+    Python counts its own threads alone; from 3.12 on it warns of a fork beside those of Arrow, so there the server forks.
+    """
     methods = get_all_start_methods()
-    if "fork" in methods and threading.active_count() == 1 and sys.platform != "darwin":
+    alone = threading.active_count() == 1 and sys.version_info < (3, 12)
+    if "fork" in methods and alone and sys.platform != "darwin":
         return get_context("fork")
     return get_context("forkserver" if "forkserver" in methods else "spawn")
 
