@@ -75,9 +75,9 @@ demo: $(BIN)/.psalab
 	@echo 'What is there?'
 	$(BIN)/psalab index sql --index $(DEMO)/index.duckdb \
 		"select standard, mission, instrument, level, count(*) as products from products where latest group by all order by all"
-	@echo 'Which images of the comet were taken with the Sun behind us, and from how far?'
+	@echo 'Which images of the comet were taken with the Sun behind us (phase angle, deg), and from how far (km)?'
 	$(BIN)/psalab index sql --index $(DEMO)/index.duckdb \
-		"select id, start_time, PHASE_ANGLE, SPACECRAFT_ALTITUDE from OSINAC where latest and PHASE_ANGLE < 40 order by start_time"
+		"select id, start_time, PHASE_ANGLE, SPACECRAFT_ALTITUDE from OSINAC where latest and PHASE_ANGLE < 40 order by start_time limit 8"
 
 # -------------------------------------------------------------------------------------------------------------- gates
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from psalab.labels.label import Label
     from psalab.labels.values import Value
 
-__all__ = ["Identity", "assemble", "data_set_parts", "identity_of", "own_fields", "select"]
+__all__ = ["Identity", "assemble", "data_set_parts", "identity_of", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,11 +310,6 @@ def _time(values: Mapping[str, list[Value]], field: str) -> datetime | None:
         if isinstance(time, datetime):
             return time
     return None
-
-
-def own_fields(values: Mapping[str, list[Value]], name: str) -> tuple[str | None, datetime | None, datetime | None]:
-    """Id, start and stop time: the fields in which products of one kind differ."""
-    return _first(values, "id") or name or None, _time(values, "start_time"), _time(values, "stop_time")
 
 
 def identity_of(label: Label) -> Identity:
