@@ -1,18 +1,20 @@
 """Typed values of a chunk, flattened to elements in columns.
 
-`Elements.add` takes one value as `psalab.labels.values` made it. `Elements.add_pvl` types many raw values at once: numbers,
-plain texts, flat lists of these, and times, which are nearly all, are recognised by a regular expression and converted in
-bulk; the others go through `pvl_value`. Both give the same; a test holds them equal.
+`Elements.add` takes one value as `psalab.labels.values` made it. `add_pvl` and `add_pds4` type many texts at once: numbers,
+flat lists of them, plain texts and times, which are nearly all, are recognised by regular expressions and converted by
+Arrow; the others go through `psalab.labels.values`. Both ways give the same; a test holds them equal.
 """
 
 from __future__ import annotations
 
-import re
-from itertools import accumulate
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from psalab.index.tokens import as_numpy, matching
 from psalab.labels.pds4 import element_value
 from psalab.labels.values import (
     BOOLEAN,
@@ -29,182 +31,264 @@ from psalab.labels.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from psalab.labels.values import Value
 
-__all__ = ["HUGE", "KINDS", "Elements", "Raw"]
+__all__ = ["DECLARED", "HUGE", "KINDS", "Elements", "Raws"]
 
 #: Kind of an integer beyond 64 bits: text for every column but an integer by nature.
 HUGE: Final = 6
 KINDS: Final = 7
+#: What the data dictionary may say of a PDS4 attribute; its place is its number in `Raws.declared`.
+DECLARED: Final[tuple[str | None, ...]] = (None, "int", "float", "time", "boolean", "text")
 
 _LARGEST: Final = 2**63
-_LONGEST_MISSING: Final = max(map(len, MISSING_WORDS))
+_WORDS: Final = pa.array(list(MISSING_WORDS), pa.string())
 
+# Regular expressions of Arrow, which are RE2's: each takes a time that is linear in the text.
 _REAL: Final = r"[+-]?(?:[0-9]{1,30}\.[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?0{0,2}[0-9]{1,2})?"
 _INTEGER: Final = r"[+-]?[0-9]{1,18}"
-_UNIT: Final = r"(?:[ \t]*<[ \t]*[^<>\s,](?:[^<>\n\r,]*[^<>\s,])?[ \t]*>)?"
-_ITEM: Final = rf"""(?:(?:{_REAL}|{_INTEGER}){_UNIT}|"[^"\n\r]*")"""
-#: A number, a text on one line, or a flat list of these: what `_PART` takes apart without looking twice.
-_FLAT: Final = re.compile(rf"{_ITEM}|\(\s*+{_ITEM}\s*+(?:,\s*+{_ITEM}\s*+)*+\)")
-_PART: Final = re.compile(rf"""(?:({_REAL})|({_INTEGER}))(?:[ \t]*<[ \t]*([^<>]*[^<>\s])[ \t]*>)?|"([^"]*)\"""")
-_TIME: Final = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?")
+_UNIT: Final = r"(?:[ \t]*<[ \t]*[^<>,\s\v](?:[^<>\n\r,]*[^<>,\s\v])?[ \t]*>)?"
+_NUMBER: Final = rf"(?:{_REAL}|{_INTEGER}){_UNIT}"
+_ITEM: Final = rf"""[ \t\r\n]*(?:{_NUMBER}|"[^",<\n\r]*")[ \t\r\n]*"""
+_NUMBERS: Final = rf"{_NUMBER}|\({_ITEM}(?:,{_ITEM})*\)"
+_QUOTED: Final = r'"[^"\n\r]*"'
+_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+_TIME: Final = rf"[12][0-9]{{3}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T{_CLOCK}"
+_WORD: Final = r"(?s:[A-Za-z_].*)"
 
 
-_TIME_Z: Final = re.compile(_TIME.pattern + "Z?")
-
-
-class Raw(NamedTuple):
-    """The untyped content of a PDS4 attribute: its text, its unit, and the reason where it is nil."""
-
-    text: str
-    unit: str | None
-    nil: str | None
-
-
-class Elements:
-    """Elements of values, value after value.
+class Raws(NamedTuple):
+    """Untyped contents of PDS4 attributes.
 
     Attributes
     ----------
-    kinds, texts, units : list
-        Kind, text and unit (None for none) of each element.
-    bits : list of int
-        Integers, booleans and microseconds.
-    floats : list of float
-        Reals; 0 elsewhere.
-    first : list of int
-        ``first[v]:first[v + 1]`` are the elements of value v.
-    listed : list of bool
-        Which values are lists.
+    texts : pyarrow.StringArray
+    units, nils : ndarray of int
+        Places of their unit, and of the reason where they are nil, in `names`; -1 for none.
+    names : list of str
+    declared : ndarray of int
+        What the data dictionary says of each: a place in `DECLARED`.
     """
 
+    texts: pa.StringArray
+    units: np.ndarray
+    nils: np.ndarray
+    names: list[str]
+    declared: np.ndarray
+
+
+@dataclass
+class _Part:
+    """Values one after the other: their elements, and how many of these each one has."""
+
+    kind: np.ndarray
+    bits: np.ndarray
+    text: pa.StringArray
+    unit: np.ndarray
+    sizes: np.ndarray
+    listed: np.ndarray
+
+
+class Elements:
+    """Elements of values, value after value; `arrays` gives them as the fields of a `Chunk`."""
+
     def __init__(self) -> None:
-        self.kinds: list[int] = []
-        self.texts: list[str] = []
-        self.units: list[str | None] = []
-        self.bits: list[int] = []
-        self.floats: list[float] = []
-        self.first = [0]
-        self.listed: list[bool] = []
+        self.count = 0
+        self._parts: list[_Part] = []
+        self._units: dict[str, int] = {}
+        self._lone: list[tuple[int, int, str, int]] = []  # elements of the values that came one by one
+        self._sizes: list[int] = []
+        self._listed: list[bool] = []
 
     def add(self, value: Value) -> int:
         """Append a value; give its number."""
-        for scalar in (value,) if isinstance(value, Scalar) else scalars(value):
-            self._scalar(scalar)
-        self.listed.append(not isinstance(value, Scalar))
-        self.first.append(len(self.kinds))
-        return len(self.listed) - 1
+        before = len(self._lone)
+        self._lone += map(self._element, (value,) if isinstance(value, Scalar) else scalars(value))
+        self._sizes.append(len(self._lone) - before)
+        self._listed.append(not isinstance(value, Scalar))
+        self.count += 1
+        return self.count - 1
 
-    def _scalar(self, scalar: Scalar) -> None:
+    def _element(self, scalar: Scalar) -> tuple[int, int, str, int]:
         kind, content, text, unit = scalar
-        bits, real = 0, 0.0
+        bits = 0
         if kind == FLOAT:
-            real = content  # type: ignore[assignment]  # of this kind
+            bits = int(np.float64(content).view(np.int64))  # type: ignore[arg-type]  # of this kind
         elif kind in (INT, BOOLEAN, TIME):
             bits = microseconds(content) if kind == TIME else int(content)  # type: ignore[arg-type]
             if not -_LARGEST <= bits < _LARGEST:
                 kind, bits = HUGE, 0
-        self.kinds.append(kind)
-        self.texts.append(text)
-        self.units.append(unit)
-        self.bits.append(bits)
-        self.floats.append(real)
+        return kind, bits, text, self._unit(unit)
 
-    def add_pvl(self, raws: Sequence[str]) -> np.ndarray:
-        """Append the values of raw texts of PDS3 labels, in an order of its own; give the number of each value."""
-        flat: list[int] = []
-        times: list[int] = []
-        others: list[int] = []
-        for at, raw in enumerate(raws):
-            (flat if _FLAT.fullmatch(raw) else times if _TIME.fullmatch(raw) else others).append(at)
-        before = len(self.listed)
-        self._add_flat([raws[at] for at in flat])
-        if not self._add_times([raws[at] for at in times]):
-            others += times
-            times = []
-        for at in others:
-            self.add(pvl_value(raws[at]))
-        numbers = np.empty(len(raws), np.int32)
-        numbers[flat + times + others] = np.arange(before, len(self.listed), dtype=np.int32)
-        return numbers
+    def _unit(self, unit: str | None) -> int:
+        return -1 if unit is None else self._units.setdefault(unit, len(self._units))
 
-    def add_pds4(self, raws: Sequence[Raw], declared: Sequence[str | None]) -> np.ndarray:
-        """Append the values of PDS4 attributes, in an order of its own; give the number of each value."""
-        times = [
-            at
-            for at, (raw, kind) in enumerate(zip(raws, declared, strict=True))
-            if kind in (None, "time") and raw.unit is None and raw.nil is None and _TIME_Z.fullmatch(raw.text)
-        ]
-        before = len(self.listed)
-        if not self._add_times([raws[at].text for at in times]):
-            times = []
-        bulk = set(times)
-        others = [at for at in range(len(raws)) if at not in bulk]
-        for at in others:
-            raw = raws[at]
-            self.add(element_value(raw.text, declared[at], raw.unit, raw.nil))
-        numbers = np.empty(len(raws), np.int32)
-        numbers[times + others] = np.arange(before, len(self.listed), dtype=np.int32)
-        return numbers
+    def _append(self, part: _Part) -> np.ndarray:
+        """Append values; give their numbers."""
+        self._flush()
+        self._parts.append(part)
+        self.count += len(part.sizes)
+        return np.arange(self.count - len(part.sizes), self.count, dtype=np.int32)
 
-    def _add_flat(self, raws: Sequence[str]) -> None:
-        """Append what `_FLAT` matches: all parts of all values at once."""
-        parts = _PART.findall("\n".join(raws))
-        kinds = [FLOAT if real else INT if integer else TEXT for real, integer, _, _ in parts]
-        texts = [real or integer or text.strip() for real, integer, _, text in parts]
-        for at, (kind, text) in enumerate(zip(kinds, texts, strict=True)):
-            if kind == TEXT and len(text) <= _LONGEST_MISSING and text.upper() in MISSING_WORDS:
-                kinds[at], texts[at] = MISSING, text.upper()
-        self.kinds += kinds
-        self.texts += texts
-        self.units += [unit or None for _, _, unit, _ in parts]
-        self.bits += [int(integer) if integer else 0 for _, integer, _, _ in parts]
-        self.floats += [float(real) if real else 0.0 for real, _, _, _ in parts]
-        listed = [raw[0] == "(" for raw in raws]
-        sizes = [
-            1 if not is_list else len(_PART.findall(raw)) if '"' in raw else raw.count(",") + 1
-            for raw, is_list in zip(raws, listed, strict=True)
-        ]
-        self._add_values(sizes, listed)
+    def _append_scalars(self, kind: np.ndarray, bits: np.ndarray, text: pa.Array, unit: np.ndarray) -> np.ndarray:
+        return self._append(_Part(kind, bits, text, unit, np.ones(len(kind), np.int32), np.zeros(len(kind), bool)))
 
-    def _add_times(self, raws: Sequence[str]) -> bool:
-        """Append what `_TIME` matches; False where one of them is no time after all (a thirteenth month)."""
-        try:
-            microseconds_of = (
-                np.array([raw.rstrip("Z") for raw in raws], dtype="datetime64[us]").astype(np.int64).tolist()
+    def _flush(self) -> None:
+        if not self._sizes:
+            return
+        kinds, bits, texts, units = zip(*self._lone, strict=True) if self._lone else ((), (), (), ())
+        self._parts.append(
+            _Part(
+                np.array(kinds, np.int8), np.array(bits, np.int64), pa.array(texts, pa.string()), np.array(units, np.int32),
+                np.array(self._sizes, np.int32), np.array(self._listed, bool),
             )
-        except ValueError:
-            return False
-        self.kinds += [TIME] * len(raws)
-        self.texts += raws
-        self.units += [None] * len(raws)
-        self.bits += microseconds_of
-        self.floats += [0.0] * len(raws)
-        self._add_values([1] * len(raws), [False] * len(raws))
-        return True
+        )  # fmt: skip
+        self._lone, self._sizes, self._listed = [], [], []
 
-    def _add_values(self, sizes: Sequence[int], listed: Sequence[bool]) -> None:
-        self.first += list(accumulate(sizes, initial=self.first[-1]))[1:]
-        self.listed += listed
+    def add_pvl(self, raws: pa.StringArray) -> np.ndarray:
+        """Append the values of raw texts of PDS3 labels; give the number of each."""
+        numbers = np.empty(len(raws), np.int32)
+        left = np.ones(len(raws), bool)
+        for pattern, add in ((_NUMBERS, self._add_numbers), (_QUOTED, self._add_quoted), (_TIME, self._add_times)):
+            mine = matching(raws, pattern)
+            if mine.any() and (added := add(raws.filter(pa.array(mine)))) is not None:
+                numbers[mine] = added
+                left &= ~mine
+        numbers[left] = [self.add(pvl_value(raw)) for raw in raws.filter(pa.array(left)).to_pylist()]
+        return numbers
+
+    def _add_numbers(self, raws: pa.StringArray) -> np.ndarray:
+        """Append numbers with their units, and flat lists of numbers and quoted texts: what `_NUMBERS` matches."""
+        lists = pc.split_pattern(pc.ascii_trim(raws, "() \t\r\n"), ",")
+        texts, units = lists.values, np.full(len(lists.values), -1, np.int32)
+        if pc.any(pc.match_substring(texts, "<")).as_py():
+            parts = pc.split_pattern(texts, "<", max_splits=1)
+            first, has = _first_parts(parts)
+            texts = parts.values.take(pa.array(first))
+            spelled = pc.ascii_rtrim(parts.values.take(pa.array(first[has] + 1)), " \t\r\n>")
+            spelled = pc.utf8_trim_whitespace(spelled).dictionary_encode()
+            known = np.array([self._unit(unit) for unit in spelled.dictionary.to_pylist()], np.int32)
+            units[has] = known[spelled.indices.to_numpy()]
+        texts = pc.ascii_trim(texts, " \t\r\n")
+        kinds = np.where(as_numpy(pc.match_substring(texts, ".")), FLOAT, INT).astype(np.int8)
+        quoted = pc.starts_with(texts, '"')
+        if pc.any(quoted).as_py():
+            kinds[as_numpy(quoted)], within = _unquoted(texts.filter(quoted))
+            texts = pc.replace_with_mask(texts, quoted, within)
+        sizes = np.diff(lists.offsets.to_numpy()).astype(np.int32)
+        listed = as_numpy(pc.starts_with(raws, "("))
+        return self._append(_Part(kinds, _number_bits(kinds, texts), texts, units, sizes, listed))
+
+    def _add_quoted(self, raws: pa.StringArray) -> np.ndarray:
+        """Append quoted texts on one line."""
+        kinds, texts = _unquoted(raws)
+        return self._append_scalars(kinds, np.zeros(len(kinds), np.int64), texts, np.full(len(kinds), -1, np.int32))
+
+    def _add_times(self, raws: pa.StringArray) -> np.ndarray | None:
+        """Append what `_TIME` matches; None where one of them is no time after all (a thirtieth of February)."""
+        bits = _time_bits(raws)
+        if bits is None:
+            return None
+        return self._append_scalars(
+            np.full(len(raws), TIME, np.int8), bits, raws, np.full(len(raws), -1, np.int32)
+        )  # fmt: skip
+
+    def add_pds4(self, raws: Raws) -> np.ndarray:
+        """Append the values of PDS4 attributes; give the number of each."""
+        texts = pc.utf8_trim_whitespace(raws.texts)
+        kinds, bits = _pds4_kinds(texts, raws)
+        numbers = np.empty(len(kinds), np.int32)
+        sure = kinds >= 0
+        empty = pa.array(kinds == MISSING) if (kinds == MISSING).any() else None
+        if empty is not None:
+            texts = pc.if_else(pc.and_(empty, pc.equal(texts, "")), "empty", texts)
+        known = np.full(len(raws.names) + 1, -1, np.int32)
+        for name in np.unique(raws.units[raws.units >= 0]).tolist():
+            known[name] = self._unit(raws.names[name] or None)
+        units = known[raws.units]
+        units[kinds == MISSING] = -1
+        numbers[sure] = self._append_scalars(kinds[sure], bits[sure], texts.filter(pa.array(sure)), units[sure])
+        names = [*raws.names, None]
+        numbers[~sure] = [
+            self.add(element_value(text, DECLARED[declared], names[unit], names[nil]))
+            for text, declared, unit, nil in zip(
+                raws.texts.filter(pa.array(~sure)).to_pylist(), raws.declared[~sure].tolist(),
+                raws.units[~sure].tolist(), raws.nils[~sure].tolist(), strict=True,
+            )
+        ]  # fmt: skip
+        return numbers
 
     def arrays(self) -> dict[str, Any]:
         """Fields of a `Chunk`."""
-        kind = np.array(self.kinds, dtype=np.int8)
-        numbers: dict[str | None, int] = {None: -1}
-        for text in dict.fromkeys(self.units):
-            numbers.setdefault(text, len(numbers) - 1)
-        bits = np.array(self.bits, dtype=np.int64)
-        reals = np.array(self.floats, dtype=np.float64)
-        is_real = kind == FLOAT
-        bits[is_real] = reals[is_real].view(np.int64)
+        self._flush()
+        parts = self._parts
+
+        def joined(name: str, kind: type) -> np.ndarray:
+            return np.concatenate([np.zeros(0, kind), *(getattr(part, name) for part in parts)]).astype(
+                kind, copy=False
+            )
+
+        sizes = joined("sizes", np.int32)
+        first = np.zeros(len(sizes) + 1, np.int32)
+        np.cumsum(sizes, out=first[1:])
         return {
-            "kind": kind,
-            "bits": bits,
-            "text": self.texts,
-            "unit": np.array(list(map(numbers.__getitem__, self.units)), dtype=np.int32),
-            "units": [text for text in numbers if text is not None],
-            "first": np.array(self.first, dtype=np.int32),
-            "listed": np.array(self.listed, dtype=bool),
+            "kind": joined("kind", np.int8),
+            "bits": joined("bits", np.int64),
+            "text": pa.concat_arrays([pa.array([], pa.string()), *(part.text for part in parts)]),
+            "unit": joined("unit", np.int32),
+            "units": list(self._units),
+            "first": first,
+            "listed": joined("listed", np.bool_),
         }
+
+
+def _first_parts(parts: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
+    """Of texts split in two: where the first part of each is, and which have a second."""
+    offsets = parts.offsets.to_numpy()
+    return offsets[:-1], np.diff(offsets) > 1
+
+
+def _unquoted(quoted: pa.StringArray) -> tuple[np.ndarray, pa.StringArray]:
+    """Kinds and texts of quoted texts on one line: TEXT, or MISSING and the reason."""
+    texts = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(quoted, 1, -1))
+    words = pc.ascii_upper(texts)
+    missing = pc.is_in(words, _WORDS)
+    return np.where(as_numpy(missing), MISSING, TEXT).astype(np.int8), pc.if_else(missing, words, texts)
+
+
+def _number_bits(kinds: np.ndarray, texts: pa.StringArray) -> np.ndarray:
+    """Convert the texts of INT and FLOAT kinds; 0 for others. Floats are given by their bits."""
+    bits = np.zeros(len(kinds), np.int64)
+    for kind, made in ((INT, pa.int64()), (FLOAT, pa.float64())):
+        mine = kinds == kind
+        if mine.any():
+            converted = pc.cast(pc.ascii_ltrim(texts.filter(pa.array(mine)), "+"), made)
+            bits[mine] = converted.to_numpy().view(np.int64)
+    return bits
+
+
+def _time_bits(texts: pa.StringArray) -> np.ndarray | None:
+    """Microseconds of times; None where one of them is no time after all."""
+    try:
+        times = pc.cast(pc.ascii_rtrim(texts, "Z"), pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return None
+    return np.asarray(times.to_numpy(zero_copy_only=False)).view(np.int64)
+
+
+def _pds4_kinds(texts: pa.StringArray, raws: Raws) -> tuple[np.ndarray, np.ndarray]:
+    """Kind and bits of each attribute; the kind is -1 where that needs a closer look (`element_value`)."""
+    free, integer, real, time, _, text = (raws.declared == number for number in range(len(DECLARED)))
+    kinds = np.full(len(texts), -1, np.int8)
+    kinds[text | (free & matching(texts, _WORD) & ~as_numpy(pc.is_in(texts, pa.array(["true", "false"]))))] = TEXT
+    number = free | integer | real
+    integers = number & matching(texts, _INTEGER)
+    kinds[integers] = INT
+    kinds[(number & matching(texts, _REAL)) | (real & integers)] = FLOAT
+    kinds[as_numpy(pc.is_in(texts, _WORDS)) | as_numpy(pc.equal(texts, ""))] = MISSING
+    kinds[as_numpy(pc.match_substring(texts, "\n")) | (raws.nils >= 0)] = -1
+    bits = _number_bits(kinds, texts)
+    times = (free | time) & (kinds < 0) & (raws.nils < 0) & matching(texts, f"{_TIME}Z?")
+    if times.any() and (moments := _time_bits(texts.filter(pa.array(times)))) is not None:
+        kinds[times], bits[times] = TIME, moments
+    return kinds, bits

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-from array import array
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,10 +18,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from psalab.errors import LabelError
-from psalab.index.elements import Elements
-from psalab.index.statements import Leaf, Lines, Pieces, Unusual
+from psalab.index.elements import DECLARED, Elements
+from psalab.index.lines import Lines
+from psalab.index.pieces import Pieces
+from psalab.index.statements import Leaf, Unusual
 from psalab.index.walk import unescape
 from psalab.labels import find, identity, pointers, pvl
 from psalab.labels.values import FLOAT, MISSING, TEXT, TIME, Scalar, fills_of, microseconds, parse_time
@@ -117,7 +120,7 @@ class Chunk:
     family: np.ndarray
     kind: np.ndarray
     bits: np.ndarray
-    text: Any  # a list of str where it was just made, an Arrow array where it was read
+    text: pa.StringArray
     unit: np.ndarray
     units: list[str]
     first: np.ndarray
@@ -128,8 +131,10 @@ class Chunk:
 
 
 NO_TIME: Final = np.iinfo(np.int64).min
-_DECLARED: Final[tuple[str | None, ...]] = (None, "int", "float", "time", "boolean", "text", None, None)
-_CODES: Final = {declared: code for code, declared in enumerate(_DECLARED[:6]) if code} | {None: 6}
+#: An XML label of more bytes goes through the parser at once: cut to pieces it takes many times its size.
+_MAX_FAST_BYTES: Final = 2**20
+#: In place of the declared type of a statement: it is one of a PDS3 label.
+_OF_LINES: Final = 7
 
 
 def scrape(task: Task) -> Chunk:
@@ -193,73 +198,39 @@ def _read_all(paths: Sequence[str]) -> Iterator[bytes | OSError]:
             under_way.extend(readers.submit(read, path) for path in islice(rest, 1))
 
 
-class _Rows:
-    """Labels of one standard as rows of statement numbers, end to end."""
-
-    def __init__(self, memo: Lines | Pieces):
-        self.memo = memo
-        self.flat = array("i")
-        self.ends: list[int] = []
-        self.labels: list[int] = []
-
-    def add(self, label: int, row: list[int]) -> None:
-        self.flat.extend(row)
-        self.ends.append(len(self.flat))
-        self.labels.append(label)
-
-    def shapes(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Give for each shape its keys, the numbers of its labels, and the matrix of their statements."""
-        flat = np.frombuffer(self.flat, dtype=np.int32)
-        keys = np.frombuffer(self.memo.keys, dtype=np.int32)[flat]
-        kept = np.flatnonzero(keys)
-        bounds = np.searchsorted(kept, [0, *self.ends])
-        flat, keys = flat[kept], keys[kept]
-        members: dict[bytes, list[int]] = {}
-        for at in range(len(self.labels)):
-            members.setdefault(keys[bounds[at] : bounds[at + 1]].tobytes(), []).append(at)
-        numbers = np.array(self.labels)
-        for shape, ats in members.items():
-            columns = np.arange(len(shape) // keys.itemsize)
-            yield np.frombuffer(shape, np.int32), numbers[ats], flat[bounds[ats][:, None] + columns]
-
-
 class _Scraper:
     def __init__(self, task: Task):
         self.task = task
-        self.lines, self.pieces = Lines(), Pieces()
-        self.rows = {"PDS3": _Rows(self.lines), "PDS4": _Rows(self.pieces)}
         self.rejected: list[Rejected] = []
         self.read_bytes = 0
         self.products = _Products(task)
         self.entries = _Entries()
 
     def run(self) -> Chunk:
+        texts: dict[str, dict[int, str]] = {"PDS3": {}, "PDS4": {}}
+        whole = []
         root = self.task.root
         for number, data in enumerate(_read_all([os.path.join(root, unescape(label)) for label in self.task.labels])):
             if isinstance(data, OSError):
                 self._reject_unreadable(number, data)
+                continue
+            self.read_bytes += len(data)
+            if self.task.attached and not find.begins_with_label(data):
+                continue
+            standard = "PDS4" if find.is_xml(data) else "PDS3"
+            text = _xml_text(data) if standard == "PDS4" else _pvl_text(data)
+            if text is None:
+                whole.append(number)
             else:
-                self._take(number, data)
-        for rows in self.rows.values():
-            for keys, numbers, matrix in rows.shapes():
-                self._shape(rows.memo, keys, numbers, matrix)
+                texts[standard][number] = text
+        self.lines, self.pieces = Lines(list(texts["PDS3"].values())), Pieces(list(texts["PDS4"].values()))
+        for memo, numbers in ((self.lines, np.array([*texts["PDS3"]])), (self.pieces, np.array([*texts["PDS4"]]))):
+            whole += numbers[memo.unusual].tolist() if memo.unusual else []
+            for keys, labels, matrix in memo.shapes():
+                self._shape(memo, keys, numbers[labels], matrix)
+        for number in whole:
+            self._whole(number)
         return self._chunk()
-
-    def _take(self, number: int, data: bytes) -> None:
-        self.read_bytes += len(data)
-        if self.task.attached and not find.begins_with_label(data):
-            return
-        if len(data) > find.MAX_LABEL_BYTES:
-            self._whole(number)
-            return
-        standard = "PDS4" if find.is_xml(data) else "PDS3"
-        rows = self.rows[standard]
-        try:
-            row = rows.memo.row(_xml_text(data) if standard == "PDS4" else _pvl_text(data))
-        except Unusual:
-            self._whole(number)
-        else:
-            rows.add(number, row)
 
     def _whole(self, number: int) -> None:
         """Read a label the way that `read_label` does."""
@@ -299,7 +270,7 @@ class _Scraper:
 
     def _chunk(self) -> Chunk:
         products, entries = self.products, self.entries
-        place = products.sort()
+        place = products.finish(self.lines, self.pieces)
         families: dict[str, int] = {}
         family_of = [families.setdefault(common.family, len(families)) for common in products.commons]
         common = np.array(products.common, dtype=np.int32)
@@ -332,23 +303,64 @@ class _Scraper:
 
 
 def _pvl_text(data: bytes) -> str:
+    """Text of a PDS3 label, to its END where data follow that are no ASCII."""
+    if len(data) < find.FIRST_BYTES and data.isascii():
+        return data.decode()
     for end in (b"\nEND\r\n", b"\nEND\n"):
         at = data.find(end)
         if at >= 0:
             data = data[: at + len(end)]
             break
-    try:
-        return data.decode("ascii")
-    except UnicodeDecodeError:
-        return pvl.decode(data)
+    return pvl.decode(data)
 
 
-def _xml_text(data: bytes) -> str:
+def _xml_text(data: bytes) -> str | None:
+    """Text of an XML label; None where it takes a parser to tell."""
+    if len(data) > _MAX_FAST_BYTES:
+        return None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Unusual("not UTF-8") from None
+        return None
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _typed(coded: np.ndarray, lines: Lines, pieces: Pieces, elements: Elements) -> np.ndarray:
+    """Type statements, each distinct one once; give the number of each one's value."""
+    used = np.zeros(int(coded.max()) + 1 if len(coded) else 0, bool)
+    used[coded] = True
+    distinct = np.flatnonzero(used)
+    statements, codes = distinct >> 3, distinct & 7
+    number = np.zeros(len(used), np.int32)
+    for memo, mine in ((lines, codes == _OF_LINES), (pieces, codes != _OF_LINES)):
+        if mine.any():
+            number[distinct[mine]] = memo.add_typed(statements[mine], codes[mine], elements)
+    values: np.ndarray = number[coded]
+    return values
+
+
+def _coded(memo: Lines | Pieces, leaves: Sequence[Leaf], matrix: np.ndarray) -> np.ndarray:
+    """Statements of keywords with their declared types, as `_typed` wants them: a row for each label."""
+    of_pieces = isinstance(memo, Pieces)
+    codes = [DECLARED.index(leaf.declared) if of_pieces else _OF_LINES for leaf in leaves]
+    return matrix[:, [leaf.position for leaf in leaves]].astype(np.int64) * 8 + np.array(codes, np.int64)
+
+
+class _Shape(NamedTuple):
+    """What the labels of a shape have in common.
+
+    Attributes
+    ----------
+    memo : Lines or Pieces
+    shared : list of (str, list of Leaf)
+        Fields of the identity and the keywords that tell them; a product's own fields are left out.
+    root : str
+        Name of the root element (PDS4).
+    """
+
+    memo: Lines | Pieces
+    shared: list[tuple[str, list[Leaf]]]
+    root: str
 
 
 class _Products:
@@ -364,62 +376,85 @@ class _Products:
         self.stop: list[int] = []
         self.commons: dict[identity.Identity, int] = {}
         self.named: list[tuple[int, str]] = []
-        self._known: dict[tuple[Any, ...], int] = {}
+        self._shapes: list[_Shape] = []
+        self._shared: list[tuple[int, tuple[int, ...]]] = []  # shape, and statements of the fields in common
+        self._own: list[tuple[int, np.ndarray, np.ndarray]] = []  # own field, products, coded statements
 
     def add(
         self, memo: Lines | Pieces, leaves: Sequence[Leaf], numbers: np.ndarray, matrix: np.ndarray, root: str
     ) -> np.ndarray:
         """Take in the labels of a shape; give the numbers of their products."""
         paths = [leaf.path for leaf in leaves]
-        chosen = identity.select(memo.standard, paths)
-        shared = [(name, [leaves[at] for at in ats]) for name, ats in chosen.items() if name not in _OWN_FIELDS]
-        naming = [leaves[at] for at in pointers.select_files(memo.standard, paths)]
-        keys = matrix[:, [leaf.position for _, found in shared for leaf in found]].tolist()
-        names = matrix[:, [leaf.position for leaf in naming]].tolist()
-        fields = tuple((name, len(found)) for name, found in shared)
-        first = len(self.label)
+        chosen = {
+            name: [leaves[at] for at in found] for name, found in identity.select(memo.standard, paths).items()
+        }  # fmt: skip
+        shape = _Shape(memo, [(name, found) for name, found in chosen.items() if name not in _OWN_FIELDS], root)
+        keys = matrix[:, [leaf.position for _, found in shape.shared for leaf in found]].tolist()
+        rows = np.arange(len(self.label), len(self.label) + len(numbers), dtype=np.int32)
         self.label += numbers.tolist()
         self.standard += [int(memo.standard[3])] * len(numbers)
-        own = {name: [leaves[at] for at in chosen.get(name, ())] for name in _OWN_FIELDS}
-        ids = self._add_own(memo, own, matrix)
-        for at, number in enumerate(numbers.tolist()):
+        self._shared += [(len(self._shapes), tuple(key)) for key in keys]
+        self._shapes.append(shape)
+        for field_, name in enumerate(_OWN_FIELDS):
+            coded = _coded(memo, chosen.get(name, []), matrix)
+            self._own += [(field_, rows, column) for column in coded.T]
+        naming = [leaves[at] for at in pointers.select_files(memo.standard, paths)]
+        if naming:
+            self._name_files(memo, rows, matrix[:, [leaf.position for leaf in naming]])
+        return rows
+
+    def _name_files(self, memo: Lines | Pieces, rows: np.ndarray, statements: np.ndarray) -> None:
+        names = {statement: memo.file_names(statement) for statement in np.unique(statements).tolist()}
+        for row, own in zip(rows.tolist(), statements.tolist(), strict=True):
+            self.named += [(row, name) for name in dict.fromkeys(name for at in own for name in names[at])]
+
+    def finish(self, lines: Lines, pieces: Pieces) -> np.ndarray:
+        """Tell who the products are, and bring them in the order of their labels; give the new place of each."""
+        self._tell_own(lines, pieces)
+        known: dict[tuple[Any, ...], int] = {}
+        for at, number in enumerate(self.label):
             folder, _, name = self.task.labels[number].rpartition("/")
-            id_ = ids[at] or name
-            self.ids.append(id_)
-            bundle = ":".join(id_.split(":")[:5]) if memo.standard == "PDS4" else ""
-            place = (memo.standard, folder, root, bundle)
-            common = self._known.get((place, fields, key := tuple(keys[at])))
-            self.common.append(self._common(memo, shared, key, place, fields) if common is None else common)
-            if naming:
-                self.named += [(first + at, file) for file in self._files(memo, names[at])]
-        return np.arange(first, len(self.label), dtype=np.int32)
+            shape, statements = self._shared[at]
+            id_ = self.ids[at] = self.ids[at] or name
+            bundle = ":".join(id_.split(":")[:5]) if self.standard[at] == 4 else ""
+            key = shape, statements, folder, bundle
+            common = known.get(key)
+            if common is None:
+                common = known[key] = self._common(self._shapes[shape], statements, folder, bundle)
+            self.common.append(common)
+        return self._sort()
 
-    def _add_own(self, memo: Lines | Pieces, own: dict[str, list[Leaf]], matrix: np.ndarray) -> list[str | None]:
-        """Take in the start and stop times of the labels of a shape, and give their ids."""
-        columns = [self._own(memo, own[name], matrix) for name in _OWN_FIELDS]
-        for scalars_of, times in zip(columns[1:], (self.start, self.stop), strict=True):
-            for kind, bits, text in scalars_of:
-                time = parse_time(text) if kind == TEXT else None
-                times.append(bits if kind == TIME else NO_TIME if time is None else microseconds(time))
-        return [text if kind != MISSING else None for kind, _, text in columns[0]]
-
-    def _own(self, memo: Lines | Pieces, found: list[Leaf], matrix: np.ndarray) -> list[tuple[int, int, str]]:
-        """Give kind, bits and text of the first value that is there, for each label of a shape."""
+    def _tell_own(self, lines: Lines, pieces: Pieces) -> None:
+        """Fill in id, start and stop: of each the first value that is there."""
+        fields, rows, coded = zip(*self._own, strict=True) if self._own else ((), (), ())
+        elements = Elements()
+        values = _typed(np.concatenate([np.zeros(0, np.int64), *coded]), lines, pieces, elements)
+        made = elements.arrays()
+        kinds, bits, texts, first = (made[name].tolist() for name in ("kind", "bits", "text", "first"))
+        found: list[dict[int, tuple[int, int, str]]] = [{}, {}, {}]
+        field_of = np.repeat(np.array(fields, np.int32), [len(own) for own in rows])
+        row_of = np.concatenate([np.zeros(0, np.int32), *rows])
+        for field_, row, value in zip(field_of.tolist(), row_of.tolist(), values.tolist(), strict=True):
+            for at in range(first[value], first[value + 1]):
+                if kinds[at] != MISSING and texts[at]:
+                    found[field_].setdefault(row, (kinds[at], bits[at], texts[at]))
+                    break
         nothing = (MISSING, 0, "")
-        result = [nothing] * len(matrix)
-        for leaf in reversed(found):
-            elements = Elements()
-            values = memo.add_typed(matrix[:, leaf.position].tolist(), [leaf.declared] * len(matrix), elements)
-            there = list(zip(elements.kinds, elements.bits, elements.texts, strict=True))
-            for at, value in enumerate(values.tolist()):
-                for element in there[elements.first[value] : elements.first[value + 1]]:
-                    if element[0] != MISSING and element[2]:
-                        result[at] = element
-                        break
-        return result
+        everyone = range(len(self.label))
+        self.ids = [found[0].get(row, nothing)[2] or None for row in everyone]
+        self.start, self.stop = ([_moment(*found[field_].get(row, nothing)) for row in everyone] for field_ in (1, 2))
 
-    def sort(self) -> np.ndarray:
-        """Bring the products in the order of their labels; give the new place of each."""
+    def _common(self, shape: _Shape, statements: Sequence[int], folder: str, bundle: str) -> int:
+        """Give the number of what a product has in common with others of its folder, root element and bundle."""
+        memo = shape.memo
+        of_leaf = iter(statements)
+        values = {name: [memo.typed(next(of_leaf), leaf.declared) for leaf in found] for name, found in shape.shared}
+        if bundle:
+            values["id"] = [Scalar(TEXT, bundle, bundle)]
+        common = identity.assemble(memo.standard, shape.root, values, folder.split("/"))
+        return self.commons.setdefault(common, len(self.commons))
+
+    def _sort(self) -> np.ndarray:
         order = np.argsort(np.array(self.label, dtype=np.int32), kind="stable")
         place = np.empty(len(order), np.int32)
         place[order] = np.arange(len(order), dtype=np.int32)
@@ -428,26 +463,11 @@ class _Products:
         self.named = sorted((int(place[row]), name) for row, name in self.named)
         return place
 
-    def _common(
-        self,
-        memo: Lines | Pieces,
-        shared: Sequence[tuple[str, list[Leaf]]],
-        key: tuple[int, ...],
-        place: tuple[str, str, str, str],
-        fields: tuple[tuple[str, int], ...],
-    ) -> int:
-        """Give the number of what a product has in common with others of its folder, root element and bundle."""
-        statements = iter(key)
-        values = {name: [memo.typed(next(statements), leaf.declared) for leaf in found] for name, found in shared}
-        standard, folder, root, bundle = place
-        if bundle:
-            values["id"] = [Scalar(TEXT, bundle, bundle)]
-        common = identity.assemble(standard, root, values, folder.split("/"))
-        number = self._known[place, fields, key] = self.commons.setdefault(common, len(self.commons))
-        return number
 
-    def _files(self, memo: Lines | Pieces, statements: Sequence[int]) -> list[str]:
-        return list(dict.fromkeys(name for statement in statements for name in memo.file_names(statement)))
+def _moment(kind: int, bits: int, text: str) -> int:
+    """Microseconds of a start or stop time, which may be quoted."""
+    time = parse_time(text) if kind == TEXT else None
+    return bits if kind == TIME else NO_TIME if time is None else microseconds(time)
 
 
 class _Entries:
@@ -462,11 +482,7 @@ class _Entries:
             return
         numbers = self.paths
         paths = np.array([numbers.setdefault(leaf.path, len(numbers)) for leaf in leaves], dtype=np.int32)
-        if memo.standard == "PDS3":
-            codes: np.ndarray | int = 0
-        else:
-            codes = np.array([_CODES[leaf.declared] for leaf in leaves], dtype=np.int64)[:, None]
-        statements = matrix[:, [leaf.position for leaf in leaves]].T.astype(np.int64) * 8 + codes
+        statements = _coded(memo, leaves, matrix).T
         self._parts.append((np.tile(rows, len(leaves)), np.repeat(paths, len(rows)), statements.ravel()))
 
     def sorted(
@@ -482,18 +498,7 @@ class _Entries:
         order = np.argsort(
             (family[row].astype(np.int64) * len(self.paths) + path) * (int(row.max()) + 1) + row, kind="stable"
         )
-        row, path, statement = row[order], path[order], statement[order]
-        used = np.zeros(int(statement.max()) + 1, bool)
-        used[statement] = True
-        distinct = np.flatnonzero(used)
-        number = np.zeros(len(used), np.int32)
-        codes = distinct & 7
-        own = distinct[codes == 0] >> 3
-        other = distinct[codes > 0]
-        number[own << 3] = lines.add_typed(own.tolist(), [None] * len(own), elements)
-        declared = [_DECLARED[code] for code in (other & 7).tolist()]
-        number[other] = pieces.add_typed((other >> 3).tolist(), declared, elements)
-        return row, path, number[statement], elements
+        return row[order], path[order], _typed(statement[order], lines, pieces, elements), elements
 
 
 def _mask_fills(chunk: Chunk) -> None:
@@ -519,6 +524,7 @@ def _replace_filled(chunk: Chunk, entries: np.ndarray, filled: np.ndarray) -> No
         chunk.kind = np.append(chunk.kind, np.where(masked, MISSING, chunk.kind[start:stop]).astype(np.int8))
         chunk.bits = np.append(chunk.bits, np.where(masked, 0, chunk.bits[start:stop]))
         chunk.unit = np.append(chunk.unit, np.where(masked, -1, chunk.unit[start:stop]).astype(np.int32))
-        chunk.text += ["fill" if gone else text for gone, text in zip(masked, chunk.text[start:stop], strict=True)]
+        texts = chunk.text.slice(start, stop - start)
+        chunk.text = pa.concat_arrays([chunk.text, pc.if_else(pa.array(masked), "fill", texts)])
         chunk.listed = np.append(chunk.listed, chunk.listed[value])
         chunk.first = np.append(chunk.first, np.int32(len(chunk.kind)))

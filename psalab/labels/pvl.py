@@ -30,6 +30,7 @@ __all__ = [
     "END",
     "FINISH",
     "SIMPLE",
+    "SIMPLE_LINE",
     "PvlError",
     "Statement",
     "decode",
@@ -80,14 +81,13 @@ class PvlError(LabelError):
 
 
 #: A statement on one line whose value is one token: nearly all of them are. What does not match goes the careful way.
-SIMPLE: Final = re.compile(
-    r"""[ \t]*(?P<name>\^?[A-Za-z][A-Za-z0-9_:]*)[ \t]*=[ \t]*
-        (?P<raw> "[^"\n\r]*"
-               | [^\s\0"'(){}<>,;=/]+ (?:[ \t]*<[^<>\n\r]*>)?
-               | \([^(){}"'/;=\n\r]*\) )
-        [ \t\r]*(?:\n|\Z)(?![ \t\r\n]*<)                                        # a unit may stand on the next line""",
-    re.VERBOSE | re.ASCII,
+#: Written in what Python's regular expressions and those of RE2 have in common: the index uses it in both.
+SIMPLE_LINE: Final = (
+    r"[ \t]*(?P<name>\^?[A-Za-z][A-Za-z0-9_:]*)[ \t]*=[ \t]*"
+    r"""(?P<raw>"[^"\n\r]*"|[^ \t\n\r\f\v\x00"'(){}<>,;=/]+(?:[ \t]*<[^<>\n\r]*>)?"""
+    r"""|\((?:[^(){}"'/;=\n\r]|/[^(){}"'/;=\n\r*]|"[^"\n\r]*")*\))[ \t\r]*"""
 )
+SIMPLE: Final = re.compile(SIMPLE_LINE + r"(?:\n|\Z)(?![ \t\r\n]*<)")  # a unit may stand on the next line
 _BLANKS: Final = re.compile(r"[ \t\r\n\f\v\0]+")
 _COMMENT_ON_LINE: Final = re.compile(r"/\*[^\n\r]*?\*/")
 _NAME: Final = re.compile(r"\^?[A-Za-z0-9_][^\s\x00-\x1f=(){}<>\"',;/]*")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from psalab.errors import LabelError
 from psalab.index.elements import Elements
 from psalab.index.scrape import NO_TIME, Task, scrape
 from psalab.index.statements import leaves_of
 from psalab.index.walk import unescape
 from psalab.labels import read_label
-from psalab.labels.values import FLOAT, microseconds
+from psalab.labels.values import microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +49,13 @@ def by_read_label(path: Path) -> Reading:
     for place, keyword, _ in leaves_of(label.children):
         made = Elements()
         made.add(keyword.typed)
-        bits = [
-            np.float64(real).view(np.int64).item() if kind == FLOAT else whole
-            for kind, real, whole in zip(made.kinds, made.floats, made.bits, strict=True)
-        ]
-        elements = _elements(made.kinds, made.texts, bits, made.units)
-        reading.values.setdefault(place, []).append((made.listed[0], elements))
+        arrays = made.arrays()
+        units = [*arrays["units"], None]
+        elements = _elements(
+            arrays["kind"].tolist(), arrays["text"].to_pylist(), arrays["bits"].tolist(),
+            [units[unit] for unit in arrays["unit"].tolist()],
+        )  # fmt: skip
+        reading.values.setdefault(place, []).append((bool(arrays["listed"][0]), elements))
     return reading
 
 
@@ -89,7 +88,7 @@ def by_scraper(root: Path, labels: Sequence[str], *, attached: bool = False) -> 
     for row, path, value in zip(chunk.row.tolist(), chunk.path.tolist(), chunk.value.tolist(), strict=True):
         part = slice(chunk.first[value], chunk.first[value + 1])
         elements = _elements(
-            chunk.kind[part].tolist(), list(chunk.text[part]), chunk.bits[part].tolist(),
+            chunk.kind[part].tolist(), chunk.text[part].to_pylist(), chunk.bits[part].tolist(),
             [units[unit] for unit in chunk.unit[part].tolist()],
         )  # fmt: skip
         products[row].values.setdefault(chunk.paths[path], []).append((bool(chunk.listed[value]), elements))

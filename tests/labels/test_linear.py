@@ -8,12 +8,14 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 from psalab.errors import LabelError
-from psalab.index import elements, statements
+from psalab.index import pieces
 from psalab.index.elements import Elements
-from psalab.index.statements import Lines, Pieces, Unusual
+from psalab.index.lines import Lines
+from psalab.index.pieces import Pieces
 from psalab.labels import find, identity, pds4, pvl, values
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def made(parts: tuple[str, str, str], size: int) -> str:
 
 def seconds(work: Callable[[str], object], text: str) -> float:
     start = time.process_time()
-    with contextlib.suppress(LabelError, Unusual):
+    with contextlib.suppress(LabelError):
         work(text)
     return time.process_time() - start
 
@@ -123,13 +125,13 @@ WORK: dict[str, Callable[[str], object]] = {
     "pds4.parse": lambda text: pds4.parse(text.encode()),
     "find": bytes_of_a_file,
     "identity.data_set_parts": identity.data_set_parts,
-    "index.Lines": lambda text: Lines().row(text),
-    "index.Pieces": lambda text: Pieces().row(text),
-    "index.Elements": lambda text: Elements().add_pvl([text]),
+    "index.Lines": lambda text: Lines([text]),
+    "index.Pieces": lambda text: Pieces([text]),
+    "index.Elements": lambda text: Elements().add_pvl(pa.array([text])),
 }
 PATTERNS = {
     f"{module.__name__}.{name}": pattern
-    for module in (pvl, values, pds4, identity, find, statements, elements)
+    for module in (pvl, values, pds4, identity, find, pieces)
     for name, pattern in vars(module).items()
     if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str)
 }
