@@ -16,6 +16,7 @@ from benchmarks.building import build
 from benchmarks.figures import Figure
 from benchmarks.real_labels import REPOSITORY, archive, below, read_all, scratch
 from benchmarks.timing import interleaved
+from psalab.index.build import PROCESSES_IF_SLOW
 from psalab.index.scrape import read_start
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def _measure(repeat: int, tree: Path, folder: Path, how: str) -> list[Figure]:
     read, one, two = (least[name].wall for name in works)
     note = f"reading {read:.2f} s, {read / len(labels) * 1e3:.2f} ms/label"
     return [
-        Figure(f"{how}: wall of the build, 2 processes, beside {_THREADS} threads reading", two / read, "x", 1.5, note=note),
-        Figure(f"{how}: the same, 1 process", one / read, "x", note=f"{one:.2f} s"),
+        Figure(f"{how}: wall of the build, 2 jobs, beside {_THREADS} threads reading", two / read, "x", 1.5, note=note),
+        Figure(f"{how}: the same, 1 job", one / read, "x", note=f"{one:.2f} s"),
     ]  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def _build(tree: Path, index: Path, jobs: int, *, slow: bool) -> None:
 def _workers(jobs: int, *, slow: bool) -> Executor:
     """Make processes as a build does, told to open slowly, since not every way of starting one hands that down."""
     context = get_context("fork" if sys.platform != "darwin" else "spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_open_slowly if slow else None)
+    return ProcessPoolExecutor(jobs * PROCESSES_IF_SLOW, mp_context=context, initializer=_open_slowly if slow else None)
 
 
 _open = os.open

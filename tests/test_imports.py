@@ -14,7 +14,7 @@ from tests.test_public_face import every_module
 HEAVY = ("astropy", "dask", "distributed", "duckdb", "matplotlib", "pandas", "pyarrow", "rich", "tqdm", "xarray")
 
 #: Modules that make an index: Arrow and DuckDB are what they are about, and nothing else imports them at its top.
-MAKES_AN_INDEX = {"psalab.index.build", "psalab.index.chunk_file", "psalab.index.store"}
+MAKES_AN_INDEX = {"psalab.index.arrow", "psalab.index.build", "psalab.index.chunk_file", "psalab.index.store"}
 
 
 def fresh(program: str) -> str:

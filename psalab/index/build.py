@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from psalab.errors import IndexFileError, IndexLocked, RootRefused, VolumeError
 from psalab.index.chunk_file import file_hash, named_files, read_chunk, scrape_to_file
 from psalab.index.progress import shown
-from psalab.index.scrape import Task
+from psalab.index.scrape import Task, is_slow
 from psalab.index.walk import Folder, escape, find_marker, unescape, walk
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ __all__ = ["CHUNK", "Progress", "Report", "build_index"]
 _PATIENCE: Final = 1.0
 #: Labels of a chunk: enough for the memo to pay, few enough for a worker's memory and for spreading over workers.
 CHUNK: Final = 1000
+#: Processes for each job where reading a label means waiting.
+PROCESSES_IF_SLOW: Final = 2
 _CHUNK_BYTES: Final = 256 * 2**20
 #: Changes whenever a chunk of the same labels would come out differently, so that none of an older form is resumed.
 _CHUNK_FORM: Final = 1
@@ -266,7 +268,7 @@ class _Builder:
         listings = [self._walk(name, path) for name, path in self.roots.items()]
         tasks = [task for listing in listings for task in listing.tasks(_LABELS, self.structure)]
         self.total = sum(len(task.labels) for task in tasks)
-        with self._executor(executor, jobs, len(tasks)) as workers:
+        with self._executor(executor, _processes(jobs, tasks)) as workers:
             chunks = self._scrape(workers, tasks, "scrape")
             peeks = [task for listing in listings for task in listing.peek_tasks(self.named, self.structure)]
             self.total += sum(len(task.labels) for task in peeks)
@@ -282,13 +284,13 @@ class _Builder:
         return listed
 
     @contextmanager
-    def _executor(self, executor: Executor | None, jobs: int, tasks: int) -> Iterator[Executor | None]:
+    def _executor(self, executor: Executor | None, processes: int) -> Iterator[Executor | None]:
         if executor is not None:
             yield executor
-        elif min(jobs, tasks) <= 1:
+        elif processes <= 1:
             yield None
         else:
-            with ProcessPoolExecutor(min(jobs, tasks), mp_context=_context(), initializer=_end_with_parent) as pool:
+            with ProcessPoolExecutor(processes, mp_context=_context(), initializer=_end_with_parent) as pool:
                 try:
                     yield pool
                 except BaseException:
@@ -346,6 +348,15 @@ class _Builder:
                 leftover.unlink(missing_ok=True)
         self.target.with_name(self.target.name + ".wal").unlink(missing_ok=True)
         return counts
+
+
+def _processes(jobs: int, tasks: Sequence[Task]) -> int:
+    """How many processes `jobs` are; on a slow mount twice as many, so that some read while others parse."""
+    if jobs == 1 or len(tasks) <= 1:
+        return 1
+    first = tasks[0]
+    slow = is_slow([os.path.join(first.root, unescape(label)) for label in first.labels])
+    return min(jobs * (PROCESSES_IF_SLOW if slow else 1), len(tasks))
 
 
 def _volume_name(path: Path, taken: Collection[str]) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from psalab.index.tokens import as_numpy, matching
+from psalab.index.arrow import as_mask, as_numbers, as_numpy, as_scalar, as_strings
+from psalab.index.tokens import matching
 from psalab.labels.pds4 import element_value
 from psalab.labels.values import (
     BOOLEAN,
@@ -42,7 +43,8 @@ KINDS: Final = 7
 DECLARED: Final[tuple[str | None, ...]] = (None, "int", "float", "time", "boolean", "text")
 
 _LARGEST: Final = 2**63
-_WORDS: Final = pa.array(list(MISSING_WORDS), pa.string())
+_WORDS: Final = as_strings(list(MISSING_WORDS))
+_TRUTHS: Final = as_strings(["true", "false"])
 
 # Regular expressions of Arrow, which are RE2's: each takes a time that is linear in the text.
 _REAL: Final = r"[+-]?(?:[0-9]{1,30}\.[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?0{0,2}[0-9]{1,2})?"
@@ -139,7 +141,7 @@ class Elements:
         kinds, bits, texts, units = zip(*self._lone, strict=True) if self._lone else ((), (), (), ())
         self._parts.append(
             _Part(
-                np.array(kinds, np.int8), np.array(bits, np.int64), pa.array(texts, pa.string()), np.array(units, np.int32),
+                np.array(kinds, np.int8), np.array(bits, np.int64), as_strings(texts), np.array(units, np.int32),
                 np.array(self._sizes, np.int32), np.array(self._listed, bool),
             )
         )  # fmt: skip
@@ -151,10 +153,10 @@ class Elements:
         left = np.ones(len(raws), bool)
         for pattern, add in ((_NUMBERS, self._add_numbers), (_QUOTED, self._add_quoted), (_TIME, self._add_times)):
             mine = matching(raws, pattern)
-            if mine.any() and (added := add(raws.filter(pa.array(mine)))) is not None:
+            if mine.any() and (added := add(raws.filter(as_mask(mine)))) is not None:
                 numbers[mine] = added
                 left &= ~mine
-        numbers[left] = [self.add(pvl_value(raw)) for raw in raws.filter(pa.array(left)).to_pylist()]
+        numbers[left] = [self.add(pvl_value(raw)) for raw in raws.filter(as_mask(left)).to_pylist()]
         return numbers
 
     def _add_numbers(self, raws: pa.StringArray) -> np.ndarray:
@@ -164,18 +166,18 @@ class Elements:
         if pc.any(pc.match_substring(texts, "<")).as_py():
             parts = pc.split_pattern(texts, "<", max_splits=1)
             first, has = _first_parts(parts)
-            texts = parts.values.take(pa.array(first))
-            spelled = pc.ascii_rtrim(parts.values.take(pa.array(first[has] + 1)), " \t\r\n>")
+            texts = parts.values.take(as_numbers(first))
+            spelled = pc.ascii_rtrim(parts.values.take(as_numbers(first[has] + 1)), " \t\r\n>")
             spelled = pc.utf8_trim_whitespace(spelled).dictionary_encode()
             known = np.array([self._unit(unit) for unit in spelled.dictionary.to_pylist()], np.int32)
-            units[has] = known[spelled.indices.to_numpy()]
+            units[has] = known[as_numpy(spelled.indices)]
         texts = pc.ascii_trim(texts, " \t\r\n")
         kinds = np.where(as_numpy(pc.match_substring(texts, ".")), FLOAT, INT).astype(np.int8)
         quoted = pc.starts_with(texts, '"')
         if pc.any(quoted).as_py():
             kinds[as_numpy(quoted)], within = _unquoted(texts.filter(quoted))
             texts = pc.replace_with_mask(texts, quoted, within)
-        sizes = np.diff(lists.offsets.to_numpy()).astype(np.int32)
+        sizes = np.diff(as_numpy(lists.offsets)).astype(np.int32)
         listed = as_numpy(pc.starts_with(raws, "("))
         return self._append(_Part(kinds, _number_bits(kinds, texts), texts, units, sizes, listed))
 
@@ -199,20 +201,20 @@ class Elements:
         kinds, bits = _pds4_kinds(texts, raws)
         numbers = np.empty(len(kinds), np.int32)
         sure = kinds >= 0
-        empty = pa.array(kinds == MISSING) if (kinds == MISSING).any() else None
+        empty = as_mask(kinds == MISSING) if (kinds == MISSING).any() else None
         if empty is not None:
-            texts = pc.if_else(pc.and_(empty, pc.equal(texts, "")), "empty", texts)
+            texts = pc.if_else(pc.and_(empty, pc.equal(texts, as_scalar(""))), as_scalar("empty"), texts)
         known = np.full(len(raws.names) + 1, -1, np.int32)
         for name in np.unique(raws.units[raws.units >= 0]).tolist():
             known[name] = self._unit(raws.names[name] or None)
         units = known[raws.units]
         units[kinds == MISSING] = -1
-        numbers[sure] = self._append_scalars(kinds[sure], bits[sure], texts.filter(pa.array(sure)), units[sure])
+        numbers[sure] = self._append_scalars(kinds[sure], bits[sure], texts.filter(as_mask(sure)), units[sure])
         names = [*raws.names, None]
         numbers[~sure] = [
             self.add(element_value(text, DECLARED[declared], names[unit], names[nil]))
             for text, declared, unit, nil in zip(
-                raws.texts.filter(pa.array(~sure)).to_pylist(), raws.declared[~sure].tolist(),
+                raws.texts.filter(as_mask(~sure)).to_pylist(), raws.declared[~sure].tolist(),
                 raws.units[~sure].tolist(), raws.nils[~sure].tolist(), strict=True,
             )
         ]  # fmt: skip
@@ -234,7 +236,7 @@ class Elements:
         return {
             "kind": joined("kind", np.int8),
             "bits": joined("bits", np.int64),
-            "text": pa.concat_arrays([pa.array([], pa.string()), *(part.text for part in parts)]),
+            "text": pa.concat_arrays([as_strings([]), *(part.text for part in parts)]),
             "unit": joined("unit", np.int32),
             "units": list(self._units),
             "first": first,
@@ -244,7 +246,7 @@ class Elements:
 
 def _first_parts(parts: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
     """Of texts split in two: where the first part of each is, and which have a second."""
-    offsets = parts.offsets.to_numpy()
+    offsets = as_numpy(parts.offsets)
     return offsets[:-1], np.diff(offsets) > 1
 
 
@@ -262,8 +264,8 @@ def _number_bits(kinds: np.ndarray, texts: pa.StringArray) -> np.ndarray:
     for kind, made in ((INT, pa.int64()), (FLOAT, pa.float64())):
         mine = kinds == kind
         if mine.any():
-            converted = pc.cast(pc.ascii_ltrim(texts.filter(pa.array(mine)), "+"), made)
-            bits[mine] = converted.to_numpy().view(np.int64)
+            converted = pc.cast(pc.ascii_ltrim(texts.filter(as_mask(mine)), "+"), made)
+            bits[mine] = as_numpy(converted).view(np.int64)
     return bits
 
 
@@ -273,22 +275,22 @@ def _time_bits(texts: pa.StringArray) -> np.ndarray | None:
         times = pc.cast(pc.ascii_rtrim(texts, "Z"), pa.timestamp("us"))
     except pa.ArrowInvalid:
         return None
-    return np.asarray(times.to_numpy(zero_copy_only=False)).view(np.int64)
+    return as_numpy(times.view(pa.int64()))
 
 
 def _pds4_kinds(texts: pa.StringArray, raws: Raws) -> tuple[np.ndarray, np.ndarray]:
     """Kind and bits of each attribute; the kind is -1 where that needs a closer look (`element_value`)."""
     free, integer, real, time, _, text = (raws.declared == number for number in range(len(DECLARED)))
     kinds = np.full(len(texts), -1, np.int8)
-    kinds[text | (free & matching(texts, _WORD) & ~as_numpy(pc.is_in(texts, pa.array(["true", "false"]))))] = TEXT
+    kinds[text | (free & matching(texts, _WORD) & ~as_numpy(pc.is_in(texts, _TRUTHS)))] = TEXT
     number = free | integer | real
     integers = number & matching(texts, _INTEGER)
     kinds[integers] = INT
     kinds[(number & matching(texts, _REAL)) | (real & integers)] = FLOAT
-    kinds[as_numpy(pc.is_in(texts, _WORDS)) | as_numpy(pc.equal(texts, ""))] = MISSING
+    kinds[as_numpy(pc.is_in(texts, _WORDS)) | as_numpy(pc.equal(texts, as_scalar("")))] = MISSING
     kinds[as_numpy(pc.match_substring(texts, "\n")) | (raws.nils >= 0)] = -1
     bits = _number_bits(kinds, texts)
     times = (free | time) & (kinds < 0) & (raws.nils < 0) & matching(texts, f"{_TIME}Z?")
-    if times.any() and (moments := _time_bits(texts.filter(pa.array(times)))) is not None:
+    if times.any() and (moments := _time_bits(texts.filter(as_mask(times)))) is not None:
         kinds[times], bits[times] = TIME, moments
     return kinds, bits

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from psalab.index.arrow import as_mask, as_numbers, as_numpy, as_strings
 from psalab.index.statements import Leaf, Unusual, leaves_of
-from psalab.index.tokens import BLANK, as_numpy, halves, matching, shapes, silent, tokenise
+from psalab.index.tokens import BLANK, halves, matching, shapes, silent, tokenise
 from psalab.labels import pvl
 from psalab.labels.label import Keyword
 from psalab.labels.pointers import file_names, file_names_in
@@ -72,12 +73,12 @@ class Lines:
         """Make statements of the lines that are simple; give the statement of each distinct line."""
         lines = self._tokens.distinct
         simple = matching(lines, pvl.SIMPLE_LINE)
-        names, raws = halves(lines.filter(pa.array(simple)), "=")
+        names, raws = halves(lines.filter(as_mask(simple)), "=")
         names = pc.ascii_upper(pc.ascii_trim(names, " \t")).dictionary_encode()
-        self._raws = pa.concat_arrays([pa.array([""]), pc.ascii_trim(raws, " \t\r")])
-        keys = np.array([self._key(name) for name in names.dictionary.to_pylist()], np.int32)[names.indices.to_numpy()]
-        words = as_numpy(pc.is_in(names.dictionary, pa.array(list(pvl.BLOCK_WORDS))))
-        for at in np.flatnonzero(words[names.indices.to_numpy()]).tolist():
+        self._raws = pa.concat_arrays([as_strings([""]), pc.ascii_trim(raws, " \t\r")])
+        keys = np.array([self._key(name) for name in names.dictionary.to_pylist()], np.int32)[as_numpy(names.indices)]
+        words = as_numpy(pc.is_in(names.dictionary, as_strings(list(pvl.BLOCK_WORDS))))
+        for at in np.flatnonzero(words[as_numpy(names.indices)]).tolist():
             keys[at] = self._block_key(pvl.statement(f"{names[at]} = {self._raws[at + 1]}", 0)[0])
         self._own_keys = np.concatenate([np.zeros(1, np.int32), keys])
         of_line = np.full(len(lines), _LOOK, np.int32)
@@ -211,7 +212,7 @@ class Lines:
         """Type the values of statements, many at once; give the number of each value."""
         numbers = np.empty(len(statements), np.int32)
         masked = np.isin(statements, list(self._masked)) if self._masked else np.zeros(len(statements), bool)
-        raws = pa.concat_arrays([self._raws, pa.array(self._others, pa.string())])
-        numbers[~masked] = elements.add_pvl(raws.take(pa.array(statements[~masked])))
+        raws = pa.concat_arrays([self._raws, as_strings(self._others)])
+        numbers[~masked] = elements.add_pvl(raws.take(as_numbers(statements[~masked])))
         numbers[masked] = [elements.add(self._masked[statement]) for statement in statements[masked].tolist()]
         return numbers

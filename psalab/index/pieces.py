@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from psalab.index.arrow import as_mask, as_numbers, as_numpy, as_scalar, as_strings
 from psalab.index.elements import Raws
 from psalab.index.statements import Leaf, Unusual, leaves_of
-from psalab.index.tokens import BLANK, as_numpy, halves, matching, shapes, silent, tokenise
+from psalab.index.tokens import BLANK, halves, matching, shapes, silent, tokenise
 from psalab.labels import pds4
 from psalab.labels.label import MAX_DEPTH
 from psalab.labels.pointers import file_names, is_structure
@@ -118,12 +119,12 @@ class Pieces:
         pieces = self._tokens.distinct
         heads, tails = halves(pieces, ">")
         heads = heads.dictionary_encode()
-        texts = pc.fill_null(tails, "")
-        blank = as_numpy(pc.utf8_is_space(texts)) | as_numpy(pc.equal(texts, ""))
+        texts = pc.fill_null(tails, as_scalar(""))
+        blank = as_numpy(pc.utf8_is_space(texts)) | as_numpy(pc.equal(texts, as_scalar("")))
         plain = as_numpy(pc.is_valid(tails)) & matching(texts, _PLAIN) & ~as_numpy(pc.match_substring(texts, "]]>"))
         ends = matching(texts, f"{_S}*")
         tags = [self._tag(head) for head in heads.dictionary.to_pylist()]
-        of_head = heads.indices.to_numpy()
+        of_head = as_numpy(heads.indices)
         known = np.array([tag is not None for tag in tags], bool)[of_head]
         closing = np.array([tag is not None and tag.kind in _CLOSED_OR_EMPTY for tag in tags], bool)[of_head]
         sure = known & plain & (ends | ~closing)
@@ -133,11 +134,11 @@ class Pieces:
         nils = np.array([(tag or spare).nil for tag in tags], np.int32)
         # statement n is that of piece n - 1; those of `_others` follow
         self._own_keys = np.concatenate([np.zeros(1, np.int32), keys[of_head, blank.astype(np.intp)]])
-        self._texts = pa.concat_arrays([pa.array([""]), texts])
+        self._texts = pa.concat_arrays([as_strings([""]), texts])
         self._units = np.concatenate([np.full(1, -1, np.int32), units[of_head]])
         self._nils = np.concatenate([np.full(1, -1, np.int32), nils[of_head]])
         of_piece = np.arange(1, len(pieces) + 1, dtype=np.int32)
-        of_piece[~sure] = [self._piece(piece) for piece in pieces.filter(pa.array(~sure)).to_pylist()]
+        of_piece[~sure] = [self._piece(piece) for piece in pieces.filter(as_mask(~sure)).to_pylist()]
         return of_piece
 
     def _tag(self, head: str) -> _Tag | None:
@@ -181,7 +182,7 @@ class Pieces:
         """Give each label its row of statements, and tell the labels that need a parser."""
         codes, bounds = self._tokens.codes, self._tokens.bounds
         pieces = self._tokens.distinct
-        declares, empty = matching(pieces, _DECLARATION), as_numpy(pc.equal(pieces, ""))
+        declares, empty = matching(pieces, _DECLARATION), as_numpy(pc.equal(pieces, as_scalar("")))
         of_piece[declares] = _UNKNOWN
         self._numbers = of_piece[codes]
         first, count = bounds[:-1], np.diff(bounds)
@@ -262,7 +263,7 @@ class Pieces:
         """Type the texts of attributes, many at once, as `DECLARED` says; give the number of each value."""
         _, texts, units, nils = zip(*self._others, strict=True) if self._others else ((), (), (), ())
         raws = Raws(
-            pa.concat_arrays([self._texts, pa.array(texts, pa.string())]).take(pa.array(statements)),
+            pa.concat_arrays([self._texts, as_strings(texts)]).take(as_numbers(statements)),
             np.concatenate([self._units, np.array(units, np.int32)])[statements],
             np.concatenate([self._nils, np.array(nils, np.int32)])[statements],
             self._names,

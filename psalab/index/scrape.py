@@ -10,10 +10,9 @@ from __future__ import annotations
 import errno
 import gc
 import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from psalab.errors import LabelError
+from psalab.index.arrow import as_mask, as_scalar
 from psalab.index.elements import DECLARED, Elements
 from psalab.index.lines import Lines
 from psalab.index.pieces import Pieces
@@ -31,10 +31,10 @@ from psalab.labels import find, identity, pointers, pvl
 from psalab.labels.values import FLOAT, MISSING, TEXT, TIME, Scalar, fills_of, microseconds, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
-__all__ = ["Chunk", "Rejected", "Task", "scrape"]
+__all__ = ["Chunk", "Rejected", "Task", "is_slow", "scrape"]
 
 #: A read slower than this (seconds) is a mount's, not a disk's: then many are under way at once.
 _SLOW_READ: Final = 0.001
@@ -171,31 +171,34 @@ def read_start(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _read_all(paths: Sequence[str]) -> Iterator[bytes | OSError]:
-    """Contents of files in the order of the paths; on a slow mount many are read at once."""
+def _read(path: str) -> bytes | OSError:
+    try:
+        return read_start(path)
+    except OSError as error:
+        return error
 
-    def read(path: str) -> bytes | OSError:
-        try:
-            return read_start(path)
-        except OSError as error:
-            return error
 
-    trial = min(_TRIAL, len(paths))
+def is_slow(paths: Sequence[str]) -> bool:
+    """Tell whether files lie on a mount that makes each reader wait; reads a few of them."""
     took = []
-    for path in paths[:trial]:
+    for path in paths[:_TRIAL]:
         began = perf_counter()
-        data = read(path)
+        _read(path)
         took.append(perf_counter() - began)
-        yield data
-    if trial == len(paths) or sorted(took)[trial // 2] < _SLOW_READ:
-        yield from map(read, paths[trial:])
-        return
+    return bool(took) and sorted(took)[len(took) // 2] >= _SLOW_READ
+
+
+def _read_all(paths: Sequence[str]) -> list[bytes | OSError]:
+    """Contents of files in the order of the paths; on a slow mount many are read at once."""
+    if not is_slow(paths):
+        return list(map(_read, paths))
+    share = -(-len(paths) // _READERS)  # neighbours to one reader: readers in one folder wait for each other
+
+    def read_some(first: int) -> list[bytes | OSError]:
+        return list(map(_read, paths[first : first + share]))
+
     with ThreadPoolExecutor(_READERS) as readers:
-        rest = iter(paths[trial:])
-        under_way = deque(readers.submit(read, path) for path in islice(rest, 4 * _READERS))
-        while under_way:
-            yield under_way.popleft().result()
-            under_way.extend(readers.submit(read, path) for path in islice(rest, 1))
+        return list(chain.from_iterable(readers.map(read_some, range(0, len(paths), share))))
 
 
 class _Scraper:
@@ -525,6 +528,6 @@ def _replace_filled(chunk: Chunk, entries: np.ndarray, filled: np.ndarray) -> No
         chunk.bits = np.append(chunk.bits, np.where(masked, 0, chunk.bits[start:stop]))
         chunk.unit = np.append(chunk.unit, np.where(masked, -1, chunk.unit[start:stop]).astype(np.int32))
         texts = chunk.text.slice(start, stop - start)
-        chunk.text = pa.concat_arrays([chunk.text, pc.if_else(pa.array(masked), "fill", texts)])
+        chunk.text = pa.concat_arrays([chunk.text, pc.if_else(as_mask(masked), as_scalar("fill"), texts)])
         chunk.listed = np.append(chunk.listed, chunk.listed[value])
         chunk.first = np.append(chunk.first, np.int32(len(chunk.kind)))

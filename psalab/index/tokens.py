@@ -11,13 +11,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
+
+from psalab.index.arrow import as_numbers, as_numpy, as_strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["BLANK", "Tokens", "as_numpy", "halves", "matching", "shapes", "silent", "tokenise"]
+    import pyarrow as pa
+
+__all__ = ["BLANK", "Tokens", "halves", "matching", "shapes", "silent", "tokenise"]
 
 #: Number of a statement that says nothing: of blanks and comments.
 BLANK = 0
@@ -56,17 +59,12 @@ def tokenise(texts: Sequence[str], separator: str) -> Tokens:
     -------
     Tokens
     """
-    pieces = pc.split_pattern(pa.array(texts, pa.string()), separator)
+    pieces = pc.split_pattern(as_strings(texts), separator)
     encoded = pieces.values.dictionary_encode()
     starts = (
         np.frombuffer(pieces.values.buffers()[1], np.int32)[: len(encoded)] if len(encoded) else np.zeros(0, np.int32)
     )
-    return Tokens(encoded.indices.to_numpy(), pieces.offsets.to_numpy(), starts, encoded.dictionary)
-
-
-def as_numpy(mask: pa.BooleanArray) -> np.ndarray:
-    """Give a mask of Arrow to NumPy."""
-    return np.asarray(mask.to_numpy(zero_copy_only=False))
+    return Tokens(as_numpy(encoded.indices), as_numpy(pieces.offsets), starts, encoded.dictionary)
 
 
 def matching(texts: pa.StringArray, pattern: str) -> np.ndarray:
@@ -77,9 +75,9 @@ def matching(texts: pa.StringArray, pattern: str) -> np.ndarray:
 def halves(texts: pa.StringArray, separator: str) -> tuple[pa.StringArray, pa.StringArray]:
     """Cut each text at the first separator; the second half is null where there is none."""
     parts = pc.split_pattern(texts, separator, max_splits=1)
-    first = parts.offsets.to_numpy()[:-1]
-    alone = np.diff(parts.offsets.to_numpy()) < 2
-    return parts.values.take(pa.array(first)), parts.values.take(pa.array(first + 1, mask=alone))
+    first = as_numpy(parts.offsets)[:-1]
+    alone = np.diff(as_numpy(parts.offsets)) < 2
+    return parts.values.take(as_numbers(first)), parts.values.take(as_numbers(first + 1, alone))
 
 
 def silent(numbers: np.ndarray, bounds: np.ndarray) -> list[int]:
