@@ -5,33 +5,29 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
+import shlex
 import shutil
-import sys
-import threading
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import version
-from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from psalab.errors import IndexFileError, IndexLocked, RootRefused, VolumeError
-from psalab.index.chunk_file import file_hash, named_files, read_chunk, scrape_to_file
+from psalab.index.chunk_file import file_hash, named_files, read_chunk
 from psalab.index.progress import shown
 from psalab.index.scrape import Task, is_slow
 from psalab.index.walk import Folder, escape, find_marker, unescape, walk
+from psalab.index.workers import processes, scraped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-    from multiprocessing.context import BaseContext
+    from concurrent.futures import Executor
     from os import PathLike
 
     import pyarrow as pa
@@ -49,7 +45,9 @@ CHUNK: Final = 1000
 PROCESSES_IF_SLOW: Final = 2
 _CHUNK_BYTES: Final = 256 * 2**20
 #: Changes whenever a chunk of the same labels would come out differently, so that none of an older form is resumed.
-_CHUNK_FORM: Final = 1
+_CHUNK_FORM: Final = 2
+#: Endings of what a build writes: the index, its log of changes, its lock, the chunks, and the index that is being made.
+_WRITTEN: Final = ("", ".wal", ".lock", ".building", ".part", ".part.wal", ".part.tmp")
 
 _LABELS: Final = (".lbl", ".xml", ".lblx")
 #: Data files that may begin with a label (PDS Standards Reference 3.8, chapter 10 and appendix B, and common usage).
@@ -248,8 +246,8 @@ class _Builder:
             for name, where in held.items():
                 if path != where and path.is_relative_to(where):
                     raise RootRefused(
-                        f"{path} lies inside the root {name} ({where}) of {self.target}: "
-                        f"psalab index update --under {path.relative_to(where)}"
+                        f"{path} lies inside the root {name} ({where}) of {self.target}; read that anew: "
+                        f"psalab index build {shlex.quote(str(where))} --index {shlex.quote(str(self.target))}"
                     )
         absorbed = [name for name, where in held.items() if any(where.is_relative_to(path) for path in outer)]
         # a volume that is not where it was may have been mounted elsewhere: one of its name takes its place
@@ -279,23 +277,26 @@ class _Builder:
 
     def _walk(self, name: str, path: Path) -> _Listed:
         listed = _Listed(name, path, self.work / f"{blake2b(name.encode(), digest_size=8).hexdigest()}.files")
-        for count in listed.write(walk(str(path), self.exclude)):
+        for count in listed.write(walk(str(path), self.exclude, self._own_files(path))):
             self.progress(Progress("walk", count))
         return listed
 
+    def _own_files(self, root: Path) -> list[str]:
+        """Paths below a root of what this build writes, where the index lies inside the root."""
+        folder = self.target.parent.resolve()
+        if not folder.is_relative_to(root):
+            return []
+        return [str((folder / (self.target.name + ending)).relative_to(root)) for ending in _WRITTEN]
+
     @contextmanager
-    def _executor(self, executor: Executor | None, processes: int) -> Iterator[Executor | None]:
+    def _executor(self, executor: Executor | None, number: int) -> Iterator[Executor | None]:
         if executor is not None:
             yield executor
-        elif processes <= 1:
+        elif number <= 1:
             yield None
         else:
-            with ProcessPoolExecutor(processes, mp_context=_context(), initializer=_end_with_parent) as pool:
-                try:
-                    yield pool
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+            with processes(number) as pool:
+                yield pool
 
     def _scrape(self, workers: Executor | None, tasks: Sequence[Task], step: str) -> list[Path]:
         """Scrape tasks into chunk files, those that are there already left out; give the files in the order of the tasks."""
@@ -311,11 +312,12 @@ class _Builder:
                 self.resumed += len(task.labels)
                 self.done += len(task.labels)
         self.progress(Progress(step, self.done, self.total, self.rejected))
-        for task, (rejected, named) in _run(workers, todo):
-            self.named |= named
-            self.done += len(task.labels)
-            self.rejected += rejected
-            self.progress(Progress(step, self.done, self.total, self.rejected))
+        with closing(scraped(workers, todo)) as done:
+            for task, (rejected, named) in done:
+                self.named |= named
+                self.done += len(task.labels)
+                self.rejected += rejected
+                self.progress(Progress(step, self.done, self.total, self.rejected))
         return files
 
     def _load(
@@ -326,8 +328,7 @@ class _Builder:
         settings = {"exclude": list(self.exclude), "structure": self.structure}
         run = store.RunRecord("build", started, jobs, version("psalab"), self.structure, settings)
         part = self.target.with_name(self.target.name + ".part")
-        for leftover in (part, part.with_name(part.name + ".wal")):
-            leftover.unlink(missing_ok=True)
+        _remove(part)
         peeked = {task.name: set[str]() for task in peeks}
         for task in peeks:
             peeked[task.name].update(task.labels)
@@ -344,10 +345,16 @@ class _Builder:
             )
             os.replace(part, self.target)
         finally:
-            for leftover in (part, part.with_name(part.name + ".wal")):
-                leftover.unlink(missing_ok=True)
+            _remove(part)
         self.target.with_name(self.target.name + ".wal").unlink(missing_ok=True)
         return counts
+
+
+def _remove(database: Path) -> None:
+    """Remove a database that is not whole, with what DuckDB keeps beside it."""
+    for leftover in (database, database.with_name(database.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    shutil.rmtree(database.with_name(database.name + ".tmp"), ignore_errors=True)
 
 
 def _processes(jobs: int, tasks: Sequence[Task]) -> int:
@@ -369,18 +376,6 @@ def _volume_name(path: Path, taken: Collection[str]) -> str:
     return name
 
 
-def _context() -> BaseContext:
-    """Fork where this process runs a single thread, which costs nothing; else a server that forks, as threads demand.
-
-    Python counts its own threads alone; from 3.12 on it warns of a fork beside those of Arrow, so there the server forks.
-    """
-    methods = get_all_start_methods()
-    alone = threading.active_count() == 1 and sys.version_info < (3, 12)
-    if "fork" in methods and alone and sys.platform != "darwin":
-        return get_context("fork")
-    return get_context("forkserver" if "forkserver" in methods else "spawn")
-
-
 def _chunk_on_disk(file: Path) -> Chunk | None:
     """Give the chunk that an interrupted build has left; None where there is none, or one that a crash has damaged."""
     import pyarrow as pa
@@ -392,39 +387,6 @@ def _chunk_on_disk(file: Path) -> Chunk | None:
     except (pa.ArrowException, OSError, LookupError, TypeError, ValueError):
         file.unlink()
         return None
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when its parent does: it would wait for work for ever, and a fork holds the index's lock, too."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_after(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
-def _run(workers: Executor | None, todo: Sequence[tuple[Task, Path]]) -> Iterator[tuple[Task, tuple[int, set[bytes]]]]:
-    """Scrape tasks as workers become free; a few wait in line, so that a million tasks are not held at once."""
-    if workers is None:
-        for task, file in todo:
-            yield task, scrape_to_file(task, str(file))
-        return
-    waiting: dict[Future[tuple[int, set[bytes]]], Task] = {}
-    line = iter(todo)
-    in_line = 4 * (os.cpu_count() or 1)
-    while True:
-        for task, file in line:
-            waiting[workers.submit(scrape_to_file, task, str(file))] = task
-            if len(waiting) >= in_line:
-                break
-        if not waiting:
-            return
-        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield waiting.pop(future), future.result()
 
 
 def _digest(task: Task) -> str:

@@ -19,7 +19,7 @@ from psalab.index.tokens import BLANK, halves, matching, shapes, silent, tokenis
 from psalab.labels import pvl
 from psalab.labels.label import Keyword
 from psalab.labels.pointers import file_names, file_names_in
-from psalab.labels.values import DECLARED_FILLS, Value, pvl_value
+from psalab.labels.values import DECLARED_FILLS, Value, clock_value, is_clock, pvl_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from psalab.index.elements import Elements
     from psalab.labels.label import Label
 
-__all__ = ["Lines"]
+__all__ = ["AS_TEXT", "PLAIN", "Lines"]
+
+#: How the value of a statement is typed, beside the numbers that `elements.DECLARED` gives those of PDS4: by its look, or
+#: as the text that it is.
+PLAIN: Final = 6
+AS_TEXT: Final = 7
 
 _BLANKS: Final = r"[ \t\r\f\v]*(?:/\*(?:[^*\n\r]|\*+[^*/\n\r])*\*+/[ \t\r\f\v]*)*"
 _END: Final = r"END[ \t\r]*"
@@ -183,7 +188,7 @@ class Lines:
             raise Unusual(error.reason) from None
         if any(isinstance(node, Keyword) and node.name in DECLARED_FILLS for node in tree):
             raise Unusual("numbers that the label declares to be missing")
-        return [Leaf(path, keyword.line or 0, None, inside) for path, keyword, inside in leaves_of(tree)]
+        return [Leaf(path, keyword.line or 0, _declared(keyword), inside) for path, keyword, inside in leaves_of(tree)]
 
     def whole(self, label: Label) -> Iterator[tuple[Leaf, int]]:
         """Keywords of a label that was read as a whole, each with a statement of its own."""
@@ -193,26 +198,36 @@ class Lines:
             number = len(self._raws) + len(self._others) - 1
             if declares:
                 self._masked[number] = keyword.typed
-            yield Leaf(path, 0, None, inside), number
+            yield Leaf(path, 0, _declared(keyword), inside), number
 
     def _raw(self, statement: int) -> str:
         other = statement - len(self._raws)
         return self._others[other] if other >= 0 else str(self._raws[statement])
 
-    def typed(self, statement: int, _declared: str | None) -> Value:
+    def typed(self, statement: int, declared: str | None) -> Value:
         """Type the value of a statement."""
-        return self._masked.get(statement) or pvl_value(self._raw(statement))
+        make = clock_value if declared == "text" else pvl_value
+        return self._masked.get(statement) or make(self._raw(statement))
 
     def file_names(self, statement: int) -> list[str]:
         """Names of files in a pointer."""
         raw = self._raw(statement)
         return file_names_in(raw) or file_names([pvl_value(raw)])
 
-    def add_typed(self, statements: np.ndarray, _declared: np.ndarray, elements: Elements) -> np.ndarray:
-        """Type the values of statements, many at once; give the number of each value."""
+    def add_typed(self, statements: np.ndarray, declared: np.ndarray, elements: Elements) -> np.ndarray:
+        """Type the values of statements, many at once, each PLAIN or AS_TEXT; give the number of each value."""
+        raws = pa.concat_arrays([self._raws, as_strings(self._others)]).take(as_numbers(statements))
+        alone = (declared == AS_TEXT) & ~as_numpy(pc.starts_with(raws, '"'))
+        if self._masked:
+            alone |= np.isin(statements, list(self._masked))
         numbers = np.empty(len(statements), np.int32)
-        masked = np.isin(statements, list(self._masked)) if self._masked else np.zeros(len(statements), bool)
-        raws = pa.concat_arrays([self._raws, as_strings(self._others)])
-        numbers[~masked] = elements.add_pvl(raws.take(as_numbers(statements[~masked])))
-        numbers[masked] = [elements.add(self._masked[statement]) for statement in statements[masked].tolist()]
+        numbers[~alone] = elements.add_pvl(raws.filter(as_mask(~alone)))
+        numbers[alone] = [
+            elements.add(self.typed(statement, "text" if code == AS_TEXT else None))
+            for statement, code in zip(statements[alone].tolist(), declared[alone].tolist(), strict=True)
+        ]
         return numbers
+
+
+def _declared(keyword: Keyword) -> str | None:
+    return "text" if is_clock(keyword.name) else None

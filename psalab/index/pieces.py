@@ -297,6 +297,8 @@ class _Nesting:
                     raise Unusual("more than one root element")
                 continue
             name = self._enter(tag, key[3])
+            if not open_tags and not pds4.is_core(self.scopes[-1].get(tag.rpartition(":")[0])):
+                raise Unusual("XML of another standard")
             parent, prefix, inside = open_tags[-1][1:] if open_tags else ("", "", False)
             if (key[0] == _EMPTY or keys[min(at + 1, last)] == (_CLOSES, tag)) and open_tags:
                 yield Leaf(prefix + name, at, pds4.declared_type(parent, name), inside)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from psalab.index.build import Progress
 
-__all__ = ["Pace", "Shown", "shown", "where_to_show"]
+__all__ = ["Pace", "Shown", "bar", "shown", "where_to_show"]
 
 #: Seconds between two changes of what is shown.
 _BETWEEN: Final = 0.1
@@ -112,6 +112,26 @@ def shown(
         with _notebook_bar() if where == "notebook" else _terminal_bar() as show:
             show(Shown("looking for labels", 0, 0, ""))
             yield _paced(show)
+
+
+@contextmanager
+def bar(where: Literal["notebook", "terminal", "nowhere"] | None = None) -> Iterator[Callable[[str, int, int], None]]:
+    """Give something that is told what is being done (step, done, total; 0 where not known), and shows it meanwhile."""
+    where = where or where_to_show()
+    if where == "nowhere":
+        yield lambda *_: None
+        return
+    last = ("", 0.0)
+
+    def tell(step: str, done: int, total: int) -> None:
+        nonlocal last
+        now = monotonic()
+        if step != last[0] or now > last[1] + _BETWEEN:
+            last = (step, now)
+            show(Shown(step, done, total, f"{done:,} of {total:,}" if total else f"{done:,}" if done else ""))
+
+    with _notebook_bar() if where == "notebook" else _terminal_bar() as show:
+        yield tell
 
 
 def _paced(show: Callable[[Shown], None]) -> Callable[[Progress], None]:

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from psalab.errors import LabelError
 from psalab.index.arrow import as_mask, as_scalar
 from psalab.index.elements import DECLARED, Elements
-from psalab.index.lines import Lines
+from psalab.index.lines import AS_TEXT, PLAIN, Lines
 from psalab.index.pieces import Pieces
 from psalab.index.statements import Leaf, Unusual
 from psalab.index.walk import unescape
@@ -133,8 +133,6 @@ class Chunk:
 NO_TIME: Final = np.iinfo(np.int64).min
 #: An XML label of more bytes goes through the parser at once: cut to pieces it takes many times its size.
 _MAX_FAST_BYTES: Final = 2**20
-#: In place of the declared type of a statement: it is one of a PDS3 label.
-_OF_LINES: Final = 7
 
 
 def scrape(task: Task) -> Chunk:
@@ -335,7 +333,8 @@ def _typed(coded: np.ndarray, lines: Lines, pieces: Pieces, elements: Elements) 
     distinct = np.flatnonzero(used)
     statements, codes = distinct >> 3, distinct & 7
     number = np.zeros(len(used), np.int32)
-    for memo, mine in ((lines, codes == _OF_LINES), (pieces, codes != _OF_LINES)):
+    of_lines = codes >= PLAIN
+    for memo, mine in ((lines, of_lines), (pieces, ~of_lines)):
         if mine.any():
             number[distinct[mine]] = memo.add_typed(statements[mine], codes[mine], elements)
     values: np.ndarray = number[coded]
@@ -344,8 +343,10 @@ def _typed(coded: np.ndarray, lines: Lines, pieces: Pieces, elements: Elements) 
 
 def _coded(memo: Lines | Pieces, leaves: Sequence[Leaf], matrix: np.ndarray) -> np.ndarray:
     """Statements of keywords with their declared types, as `_typed` wants them: a row for each label."""
-    of_pieces = isinstance(memo, Pieces)
-    codes = [DECLARED.index(leaf.declared) if of_pieces else _OF_LINES for leaf in leaves]
+    if isinstance(memo, Pieces):
+        codes = [DECLARED.index(leaf.declared) for leaf in leaves]
+    else:
+        codes = [AS_TEXT if leaf.declared == "text" else PLAIN for leaf in leaves]
     return matrix[:, [leaf.position for leaf in leaves]].astype(np.int64) * 8 + np.array(codes, np.int64)
 
 

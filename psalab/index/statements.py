@@ -26,7 +26,7 @@ class Leaf(NamedTuple):
     position : int
         Which statement of the shape holds the value.
     declared : str or None
-        Type that the data dictionary gives (PDS4).
+        Type that the data dictionary gives (PDS4); "text" for the count of a spacecraft's clock (PDS3).
     in_structure : bool
         Whether it describes the layout of data rather than the product.
     """

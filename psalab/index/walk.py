@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import blake2b
+from operator import attrgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
 __all__ = ["SKIPPED", "FileEntry", "Folder", "escape", "find_marker", "unescape", "walk"]
@@ -25,6 +29,10 @@ SKIPPED: Final = (".snapshot", ".snapshots", ".git", ".ipynb_checkpoints", "lost
 #: A stat slower than this (seconds) is a mount's: then many are under way at once.
 _SLOW: Final = 0.0005
 _THREADS: Final = 32
+
+
+_NAME_OF: Final = attrgetter("name")
+_NOTHING: Final = r"(?!)"  # a regular expression that nothing matches
 
 
 class FileEntry(NamedTuple):
@@ -42,6 +50,13 @@ class Folder:
     path: str
     files: Sequence[FileEntry]
     unreadable: Sequence[tuple[str, str]] = ()
+
+    def digest(self) -> int:
+        """Give 64 bits that tell whether the folder's own files are those of another time: names, sizes and times."""
+        names, sizes, mtimes = zip(*self.files, strict=True) if self.files else ((), (), ())
+        text = blake2b("\0".join(names).encode(), digest_size=8)
+        text.update(array("q", sizes).tobytes() + array("q", mtimes).tobytes())
+        return int.from_bytes(text.digest(), "little", signed=True)
 
 
 def escape(name: str) -> str:
@@ -65,7 +80,7 @@ def _unescape_bytes(text: str) -> str:
     return head + "".join(chr(0xDC00 + int(part[:2], 16)) + part[2:] for part in rest)
 
 
-def walk(root: str, exclude: Sequence[str] = ()) -> Iterator[Folder]:
+def walk(root: str, exclude: Sequence[str] = (), own: Collection[str] = (), under: str = "") -> Iterator[Folder]:
     """Give the folders of a root, each before those inside it, all in the order of their names.
 
     Parameters
@@ -73,6 +88,10 @@ def walk(root: str, exclude: Sequence[str] = ()) -> Iterator[Folder]:
     root : str
     exclude : sequence of str
         Patterns (``*.TMP``, ``EXTRAS``, ``DATA/OLD/*``) of names or of paths below the root, beside `SKIPPED`.
+    own : collection of str
+        Paths below the root, as they are, of files and folders that belong to whoever walks, and are left out.
+    under : str
+        A folder below the root, as it is: only this one and those inside it.
 
     Raises
     ------
@@ -80,8 +99,8 @@ def walk(root: str, exclude: Sequence[str] = ()) -> Iterator[Folder]:
         The root itself cannot be listed.
     """
     os.listdir(root)
-    with _Lister(os.path.realpath(root), root, (*SKIPPED, *exclude)) as lister:
-        waiting: list[tuple[str, Future[_Listed] | None]] = [("", None)]
+    with _Lister(os.path.realpath(root), root, (*SKIPPED, *exclude), frozenset(own)) as lister:
+        waiting: list[tuple[str, Future[_Listed] | None]] = [(under, None)]
         while waiting:
             path, future = waiting.pop()
             listed = future.result() if future else lister.list(path)
@@ -98,8 +117,12 @@ class _Listed(NamedTuple):
 class _Lister:
     """Lists folders; on a slow mount ahead of time and with many stats at once."""
 
-    def __init__(self, real_root: str, root: str, exclude: Sequence[str]):
-        self.real_root, self.root, self.exclude = real_root, root, exclude
+    def __init__(self, real_root: str, root: str, exclude: Sequence[str], own: Collection[str]):
+        self.real_root, self.root, self.own = real_root, root, own
+        self._names, self._paths = (
+            re.compile("|".join(map(fnmatch.translate, patterns)) or _NOTHING)
+            for patterns in (exclude, [pattern for pattern in exclude if "/" in pattern])
+        )
         self._folders: ThreadPoolExecutor | None = None
         self._stats: ThreadPoolExecutor | None = None
 
@@ -121,23 +144,19 @@ class _Lister:
         began = perf_counter()
         try:
             with os.scandir(os.path.join(self.root, path)) as entries:
-                found = sorted(
-                    (entry for entry in entries if not self._excluded(path, entry.name)), key=lambda e: e.name
-                )
+                found = sorted(self._wanted(path, entries), key=_NAME_OF)
         except OSError as error:
             listed.unreadable.append((escape(path), f"the folder cannot be read: {error.strerror or error}"))
             return listed
         stats = self._stats.map(self._stat, found) if self._stats else map(self._stat, found)
+        files, within = listed.files, f"{path}/" if path else ""
         for entry, stat in zip(found, stats, strict=True):
-            inner = f"{path}/{entry.name}" if path else entry.name
-            if isinstance(stat, str):
-                listed.unreadable.append((escape(inner), stat))
-            elif stat is None:
-                continue
-            elif isinstance(stat, bool):
-                listed.folders.append(inner)
-            else:
-                listed.files.append(FileEntry(escape(entry.name), stat.st_size, stat.st_mtime_ns // 1000))
+            if isinstance(stat, os.stat_result):
+                files.append(FileEntry(escape(entry.name), stat.st_size, stat.st_mtime_ns // 1000))
+            elif isinstance(stat, str):
+                listed.unreadable.append((escape(within + entry.name), stat))
+            elif stat:
+                listed.folders.append(within + entry.name)
         if self._folders is None and found and (perf_counter() - began) / len(found) > _SLOW:
             self._folders, self._stats = ThreadPoolExecutor(_THREADS // 4), ThreadPoolExecutor(_THREADS)
         return listed
@@ -145,21 +164,23 @@ class _Lister:
     def _stat(self, entry: os.DirEntry[str]) -> os.stat_result | bool | str | None:
         """Give a file's stat, True for a folder, None for what is neither or leads outside, or why it cannot be read."""
         try:
+            if entry.is_file(follow_symlinks=False):
+                return entry.stat()
             if entry.is_dir(follow_symlinks=False):
                 return True
-            if entry.is_symlink():
-                target = os.path.realpath(entry.path)
-                if os.path.commonpath((target, self.real_root)) != self.real_root or not os.path.isfile(target):
-                    return None
-            return entry.stat() if entry.is_file() else None
+            target = os.path.realpath(entry.path)
+            inside = os.path.commonpath((target, self.real_root)) == self.real_root
+            return entry.stat() if inside and entry.is_file() else None
         except OSError as error:
             return f"cannot be read: {error.strerror or error}"
 
-    def _excluded(self, path: str, name: str) -> bool:
-        inner = f"{path}/{name}" if path else name
-        return any(
-            fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(inner, pattern) for pattern in self.exclude
-        )
+    def _wanted(self, path: str, entries: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+        """Leave out what is excluded by its name or by its path."""
+        by_name, by_path, own = self._names.match, self._paths.match, self.own
+        if own or self._paths.pattern != _NOTHING:
+            within = f"{path}/" if path else ""
+            entries = (e for e in entries if (inner := within + e.name) not in own and not by_path(inner))
+        return (entry for entry in entries if not by_name(entry.name))
 
 
 def find_marker(names: Sequence[str]) -> str | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from psalab.labels.identity import Identity
 
-__all__ = ["MAX_DEPTH", "Block", "Keyword", "Label", "unit_of"]
+__all__ = ["MAX_DEPTH", "Block", "Keyword", "Label", "shown", "too_deep", "unit_of"]
 
 #: Blocks nested deeper than this are no label of any archive, but an attack on the stack of whoever walks the tree.
 MAX_DEPTH: Final = 100
@@ -281,6 +281,11 @@ class Label(Block):
 
     def __repr__(self) -> str:
         return f"<{self.standard} label {self.path or ''}: {sum(1 for _ in self.leaves())} keywords>"
+
+
+def shown(text: str) -> str:
+    """Make a line of a label harmless for a message: cut, and what cannot be printed replaced."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text.strip()[:120])
 
 
 def too_deep(path: str | None, line: int | None) -> LabelError:

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 from lxml import etree
 
 from psalab.errors import LabelError
-from psalab.labels.label import MAX_DEPTH, Block, Keyword, Label, too_deep
+from psalab.labels.label import MAX_DEPTH, Block, Keyword, Label, shown, too_deep
 from psalab.labels.values import MISSING, Scalar, pds4_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["XSI", "declared_type", "element_value", "parse", "prefix_of", "prefixed"]
+__all__ = ["XSI", "declared_type", "element_value", "is_core", "parse", "prefix_of", "prefixed"]
 
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+_CORE: Final = "http://pds.nasa.gov/pds4/pds/v1"
 _DEEPER: Final = etree.XPath("/*" * (MAX_DEPTH + 1))
 _XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
 _NIL: Final = f"{{{XSI}}}nil"
@@ -58,6 +59,11 @@ def prefix_of(uri: str) -> str | None:
     return prefix if archive in ("pds4", "psa") and re.fullmatch(r"[A-Za-z_][\w.-]*", prefix) else None
 
 
+def is_core(uri: str | None) -> bool:
+    """Tell whether a namespace is that of PDS4 itself, in any version: the root element of a label is of it."""
+    return uri is not None and prefix_of(uri) == "pds"
+
+
 @lru_cache(maxsize=8192)
 def _usual_name(tag: str) -> str | None:
     uri, _, local = tag[1:].rpartition("}")
@@ -81,8 +87,11 @@ def _types() -> dict[str, str]:
     return dict(line.split("\t") for line in table.splitlines())
 
 
-#: Attributes that no dictionary here declares but whose name says that a number in them is a name: 1.10 is not 1.1.
-_NAMES: Final = re.compile(r"(?:^|_)(?:id|identifier|version|vid|name|title|lid|lidvid)(?:$|_)")
+#: Attributes that no dictionary here declares but whose name says that a number in them is a name (1.10 is not 1.1), or the
+#: count of a spacecraft's clock (`values.CLOCK_COUNTS`).
+_NAMES: Final = re.compile(
+    r"(?:^|_)(?:id|identifier|version|vid|name|title|lid|lidvid|(?:spacecraft|instrument)_clock_(?:start|stop))(?:$|_)"
+)
 
 
 def declared_type(class_name: str, attribute: str) -> str | None:
@@ -193,8 +202,8 @@ def parse(data: bytes, *, path: Path | None = None) -> Label:
     Raises
     ------
     LabelError
-        The text is not well-formed XML, has a document type, includes other files, is nested too deeply, or has text
-        beside elements.
+        The text is not well-formed XML, or is, but no label: its root element is not of PDS4. Or it has a document type,
+        includes other files, is nested too deeply, or has text beside elements.
     """
     where = str(path) if path else None
     if _DOCTYPE.match(data):
@@ -215,11 +224,23 @@ def parse(data: bytes, *, path: Path | None = None) -> Label:
         raise LabelError(f"not readable as XML: {error}", path=where, line=1) from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise LabelError("a document type (DTD, entities) is refused in a label", path=where, line=1)
-    _refuse(root, where)
+    _refuse_other_xml(root, where)
+    _refuse(root, data, where)
     return XmlLabel(root, path)
 
 
-def _refuse(root: etree._Element, where: str | None) -> None:
+def _refuse_other_xml(root: etree._Element, where: str | None) -> None:
+    name = etree.QName(root)
+    if not is_core(name.namespace):
+        found = f"of the namespace {name.namespace}" if name.namespace else "of no namespace"
+        raise LabelError(
+            f"XML, but no PDS4 label: the root element {name.localname[:60]} is {found}, expected {_CORE}",
+            path=where,
+            line=_line(root),
+        )
+
+
+def _refuse(root: etree._Element, data: bytes, where: str | None) -> None:
     for element in root.iter(f"{{{_XINCLUDE}}}*", etree.Entity):
         raise LabelError("references to other files are refused in a label", path=where, line=_line(element))
     deeper: Any = _DEEPER(root)
@@ -227,17 +248,21 @@ def _refuse(root: etree._Element, where: str | None) -> None:
         raise too_deep(where, _line(element))
     for element in root.iter():
         inside = element.text if len(element) or element is root else None
-        for text in (element.tail, inside):
+        for text in (inside, element.tail):
             if text and not text.isspace():
-                shown = " ".join(text.split())[:120]
-                raise LabelError(
-                    "text beside elements is refused in a label", path=where, line=_line(element), text=shown
-                )
+                line, words = _line_of(text, data, _line(element) or 1), shown(" ".join(text.split()))
+                raise LabelError("text beside elements is refused in a label", path=where, line=line, text=words)
+
+
+def _line_of(text: str, data: bytes, line: int) -> int:
+    """Line of a text that stands somewhere behind an element: a parser only knows where elements begin."""
+    word = text.split(maxsplit=1)[0].encode()
+    behind = enumerate(data.splitlines()[line - 1 :], line)
+    return next((number for number, content in behind if word in content), line)
 
 
 def _not_well_formed(error: etree.XMLSyntaxError, data: bytes, where: str | None) -> LabelError:
     line = error.lineno or 1
     lines = data.splitlines()
-    shown = lines[line - 1].decode("latin-1").strip()[:120] if line <= len(lines) else ""
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
-    return LabelError(f"not well-formed XML: {error.msg}", path=where, line=line, text=text)
+    text = lines[line - 1].decode("latin-1") if line <= len(lines) else ""
+    return LabelError(f"not well-formed XML: {error.msg}", path=where, line=line, text=shown(text))

@@ -14,8 +14,8 @@ from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psalab.errors import LabelError
-from psalab.labels.label import MAX_DEPTH, Block, Keyword, Label, too_deep
-from psalab.labels.values import DECLARED_FILLS, FILL_NUMBERS, fills_of, pvl_value
+from psalab.labels.label import MAX_DEPTH, Block, Keyword, Label, shown, too_deep
+from psalab.labels.values import DECLARED_FILLS, FILL_NUMBERS, clock_value, fills_of, is_clock, pvl_value
 from psalab.labels.values import MAX_DEPTH as MAX_LIST_DEPTH
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ def nest(found: Iterable[Statement]) -> list[Keyword | Block]:
     open_blocks: list[tuple[Block, list[Keyword | Block]]] = []
     for kind, name, raw, position in found:
         if kind == ASSIGN:
-            children.append(Keyword(name, raw, pvl_value, line=position))
+            children.append(Keyword(name, raw, clock_value if is_clock(name) else pvl_value, line=position))
         elif kind == BEGIN:
             if not raw:
                 raise PvlError(f"expected a name for the {name} behind '='", position)
@@ -438,6 +438,6 @@ def located(error: PvlError, text: str, path: Path | None) -> LabelError:
     position = min(error.position, len(text))
     line = text.count("\n", 0, position) + 1
     start = text.rfind("\n", 0, position) + 1
-    shown = text[start : _line_end(text, position)].strip()
-    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown[:120])
-    return LabelError(error.reason, path=str(path) if path else None, line=line, text=printable)
+    return LabelError(
+        error.reason, path=str(path) if path else None, line=line, text=shown(text[start : _line_end(text, position)])
+    )

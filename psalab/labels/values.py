@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOOLEAN",
+    "CLOCK_COUNTS",
     "DECLARED_FILLS",
     "FILL_NUMBERS",
     "FLOAT",
@@ -30,7 +31,9 @@ __all__ = [
     "Scalar",
     "Sequence",
     "Value",
+    "clock_value",
     "fills_of",
+    "is_clock",
     "masked",
     "microseconds",
     "parse_time",
@@ -53,6 +56,19 @@ Python: TypeAlias = "bool | int | float | datetime | str | list[Python] | None"
 #: Source: labels of Mars Express HRSC, whose geometry keywords hold both spellings of the VICAR fill.
 FILL_NUMBERS: Final[dict[str, frozenset[float]]] = {"HRSC": frozenset({-1e32, -9.99e31})}
 
+#: Keywords that count a spacecraft's clock. They are text without quotes, too: `0366084512.50423` is no decimal number, for
+#: behind the point stand parts of a second, 256 of them or 65,536, as each clock has it. Source: PDS Data Dictionary (type
+#: CHARACTER; what became of them in PDS4, msn:instrument_clock_start and cassini:housekeeping_clock_count for example, is
+#: ASCII_Short_String_Collapsed). SPACECRAFT_CLOCK_CNT_PARTITION is a number, and so are seconds of other names.
+CLOCK_COUNTS: Final = frozenset(
+    {
+        "SPACECRAFT_CLOCK_START_COUNT",
+        "SPACECRAFT_CLOCK_STOP_COUNT",
+        "INSTRUMENT_CLOCK_START_COUNT",
+        "INSTRUMENT_CLOCK_STOP_COUNT",
+        "HOUSEKEEPING_CLOCK_COUNT",
+    }
+)
 
 #: Keywords by which a label declares a number to stand for a missing word in it (PDS Data Dictionary).
 DECLARED_FILLS: Final = {"NOT_APPLICABLE_CONSTANT": "N/A", "UNKNOWN_CONSTANT": "UNK", "NULL_CONSTANT": "NULL"}
@@ -146,6 +162,22 @@ def pvl_value(raw: str) -> Value:
     if raw[-1:] == ">" and (unit := _UNIT.match(raw)):
         return _plain(unit[0], unit[1].strip() or None)
     return _plain(raw, None)
+
+
+def is_clock(name: str) -> bool:
+    """Tell whether a PDS3 keyword, with its namespace or without, counts a spacecraft's clock (`CLOCK_COUNTS`)."""
+    return name.rpartition(":")[2] in CLOCK_COUNTS
+
+
+def clock_value(raw: str) -> Value:
+    """Type one value of a keyword that `is_clock`: as `pvl_value` does, but what is not missing is the text that it is."""
+    return _as_text(pvl_value(raw))
+
+
+def _as_text(value: Value) -> Value:
+    if isinstance(value, Sequence):
+        return Sequence(tuple(_as_text(item) for item in value.items), value.is_set)
+    return value if value.kind == MISSING else Scalar(TEXT, value.text, value.text, value.unit)
 
 
 def _quoted(raw: str) -> Scalar:

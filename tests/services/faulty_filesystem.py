@@ -4,7 +4,8 @@
 
     {"io_error": ["bad.lbl"], "forbidden": ["secret"], "vanished": ["gone.lbl"], "open_delay": 0.005}
 
-A pattern (fnmatch) means the files and folders whose name, or whose path below the mountpoint, it matches.
+A pattern (fnmatch) means the files and folders whose name, or whose path below the mountpoint, it matches. How many opens
+were under way at once, at the most, stands in the file MOUNTPOINT.opens.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import fnmatch
 import json
 import os
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mfusepy
@@ -56,6 +60,26 @@ class Faults:
         return cls(**given)
 
 
+class Counter:
+    """Counts what is under way, and writes down the most that was so at once."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.lock, self.now, self.most = file, threading.Lock(), 0, 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        with self.lock:
+            self.now += 1
+            if self.now > self.most:
+                self.most = self.now
+                self.file.write_text(str(self.most))
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.now -= 1
+
+
 def _meant(path: str, patterns: tuple[str, ...]) -> bool:
     relative = path.lstrip("/")
     name = relative.rpartition("/")[2]
@@ -65,8 +89,8 @@ def _meant(path: str, patterns: tuple[str, ...]) -> bool:
 class FaultyView(mfusepy.Operations):  # type: ignore[misc]  # mfusepy ships no types
     use_ns = True
 
-    def __init__(self, source: str, faults: Faults) -> None:
-        self.source, self.faults = source, faults
+    def __init__(self, source: str, faults: Faults, opens: Counter) -> None:
+        self.source, self.faults, self.opens = source, faults, opens
 
     def _real(self, path: str) -> str:
         return self.source + path
@@ -101,7 +125,7 @@ class FaultyView(mfusepy.Operations):  # type: ignore[misc]  # mfusepy ships no 
     def open(self, path: str, flags: int) -> int:
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise mfusepy.FuseOSError(errno.EROFS)
-        if self.faults.open_delay:
+        with self.opens.one_more():
             time.sleep(self.faults.open_delay)
         if _meant(path, self.faults.forbidden):
             raise mfusepy.FuseOSError(errno.EACCES)
@@ -122,7 +146,8 @@ def main(source: str, mountpoint: str, faults: str) -> None:
     options: dict[str, Any] = {"foreground": True, "ro": True, "fsname": "faulty"}
     if (mfusepy.fuse_version_major, mfusepy.fuse_version_minor) >= (3, 12):
         options["max_threads"] = 64  # else ten: a reader with 32 threads would measure FUSE, not the delay
-    mfusepy.FUSE(FaultyView(source, Faults.from_json(faults)), mountpoint, **options)
+    view = FaultyView(source, Faults.from_json(faults), Counter(Path(f"{mountpoint}.opens")))
+    mfusepy.FUSE(view, mountpoint, **options)
 
 
 if __name__ == "__main__":
