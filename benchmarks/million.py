@@ -175,7 +175,7 @@ def _batches(files: Sequence[tuple[str, str]]) -> Iterator[pa.RecordBatch]:
         folders, names = zip(*files[at : at + 50_000], strict=True)
         columns: list[Any] = [
             pa.array(folders), pa.array(names), pa.array([23_040] * len(names), pa.int64()),
-            pa.array([1_400_000_000_000_000] * len(names), pa.timestamp("us")),
+            pa.array([1_400_000_000_000_000] * len(names), pa.int64()),
             pa.array(["label" if name.endswith(".LBL") else "other" for name in names]),
         ]  # fmt: skip
         yield pa.RecordBatch.from_arrays(columns, schema=store.LISTED)

@@ -8,7 +8,8 @@ The tree::
     │   └── UnknownKeyword (KeyError)    a path that means none
     ├── IndexFileError (OSError)         an index that is not there, is none, or cannot be written
     │   ├── IndexLocked                  another run is writing it
-    │   └── RootRefused                  a root that does not fit the roots that the index holds
+    │   ├── RootRefused                  a root that does not fit the roots that the index holds
+    │   └── TooMuchForgotten             more labels are gone than an update may forget
     ├── QueryFailed (RuntimeError)       SQL that the index could not answer (syntax, names, time, memory)
     ├── RecipeError (ValueError)         a recipe file with a mistake in it
     ├── FilterError (ValueError)         a filter expression with a mistake in it
@@ -24,6 +25,8 @@ The tree::
     └── MissingExtra (ImportError)       an optional dependency that is not installed
 
     PsalabWarning (UserWarning)          something that a user can act on
+    ├── LabelWarning                     labels that an answer leaves out, for they cannot be read
+    └── RecipeWarning                    a recipe asks for what the labels do not have
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ __all__ = [
     "IndexFileError",
     "IndexLocked",
     "LabelError",
+    "LabelWarning",
     "LoginRequired",
     "MissingExtra",
     "NotMounted",
@@ -47,9 +51,11 @@ __all__ = [
     "QueryFailed",
     "ReadError",
     "RecipeError",
+    "RecipeWarning",
     "ResultsTruncated",
     "RootRefused",
     "ServiceUnavailable",
+    "TooMuchForgotten",
     "UnknownKeyword",
     "VolumeError",
 ]
@@ -104,12 +110,34 @@ class RootRefused(IndexFileError):
     """A root does not fit the roots that the index already holds."""
 
 
+class TooMuchForgotten(IndexFileError):
+    """An update would forget more labels than it may, or those of a volume that is not itself."""
+
+
 class QueryFailed(PsalabError, RuntimeError):
     """SQL could not be answered; the message carries the engine's words."""
 
 
 class RecipeError(PsalabError, ValueError):
-    """A recipe has a mistake; the message names file and line."""
+    """A recipe has a mistake, or several; the message names file and lines.
+
+    Parameters
+    ----------
+    reason : str
+        What was found and what was expected, in a user's words.
+    path : str, optional
+        The file.
+    line : int, optional
+        Line in the file, from 1; of several mistakes that of the first.
+    """
+
+    def __init__(self, reason: str, *, path: str | None = None, line: int | None = None):
+        super().__init__(reason)
+        self.reason, self.path, self.line = reason, path, line
+
+    def __str__(self) -> str:
+        where = ", ".join(part for part in (self.path, f"line {self.line}" if self.line else None) if part)
+        return f"{where}: {self.reason}" if where else self.reason
 
 
 class FilterError(PsalabError, ValueError):
@@ -183,3 +211,11 @@ class MissingExtra(PsalabError, ImportError):
 
 class PsalabWarning(UserWarning):
     """Something that a user can act on."""
+
+
+class LabelWarning(PsalabWarning):
+    """An answer leaves labels out, for they cannot be read."""
+
+
+class RecipeWarning(PsalabWarning):
+    """A recipe asks for what the labels do not have; the message names file and line."""

@@ -5,16 +5,35 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.index.volumes import pds3, pds4
 from tests.test_public_face import every_module
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Loaded when it is first used, by nobody's import.
 HEAVY = ("astropy", "dask", "distributed", "duckdb", "matplotlib", "pandas", "pyarrow", "rich", "tqdm", "xarray")
 
 #: Modules that make an index: Arrow and DuckDB are what they are about, and nothing else imports them at its top.
-MAKES_AN_INDEX = {"psalab.index.arrow", "psalab.index.build", "psalab.index.chunk_file", "psalab.index.store"}
+MAKES_AN_INDEX = {
+    f"psalab.index.{name}"
+    for name in (
+        "arrow",
+        "build",
+        "chunk_file",
+        "database_file",
+        "delta",
+        "differences",
+        "listed",
+        "store",
+        "tables",
+        "update",
+    )
+}
 
 
 def fresh(program: str) -> str:
@@ -39,8 +58,13 @@ def test_reading_labels_needs_lxml_and_the_standard_library_alone() -> None:
     assert loaded - allowed == set()
 
 
-def test_scraping_loads_neither_pandas_nor_duckdb() -> None:
-    loaded = loaded_after("import psalab.index.walk, psalab.index.scrape")
+def test_scraping_loads_neither_pandas_nor_duckdb(tmp_path: Path) -> None:
+    (tmp_path / "a.lbl").write_text(pds3("A = (1 <km>, 2.5)", "START_TIME = 2014-08-01T00:00:00"))
+    (tmp_path / "b.xml").write_text(pds4("<own:A unit='km'>1</own:A>"))
+    loaded = loaded_after(
+        "from psalab.index.workers import scrape_to_file; from psalab.index.scrape import Task;"
+        f" scrape_to_file(Task({str(tmp_path)!r}, 'root', ('a.lbl', 'b.xml')), {str(tmp_path / 'chunk')!r})"
+    )
     assert loaded & {"pandas", "duckdb", "astropy", "rich", "tqdm"} == set()
 
 

@@ -16,6 +16,7 @@ from psalab.errors import (
     QueryFailed,
     RootRefused,
     ServiceUnavailable,
+    TooMuchForgotten,
     UnknownKeyword,
     VolumeError,
 )
@@ -33,6 +34,7 @@ INTERRUPTED: Final = 130  # as shells have it: 128 and the number of SIGINT
 _CODES: Final[tuple[tuple[type[PsalabError], int], ...]] = (
     (IndexLocked, LOCKED),
     (RootRefused, REFUSED),
+    (TooMuchForgotten, REFUSED),
     (VolumeError, NOT_THERE),
     (ServiceUnavailable, NOT_THERE),
     (ConfigError, USAGE),

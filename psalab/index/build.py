@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import os
-import shlex
 import shutil
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing, contextmanager
@@ -14,15 +13,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
+
+import numpy as np
 
 from psalab.errors import IndexFileError, IndexLocked, RootRefused, VolumeError
-from psalab.index.chunk_file import file_hash, named_files, read_chunk
+from psalab.index.chunk_file import named_files, read_products
+from psalab.index.listed import Listed, Tasks
 from psalab.index.progress import shown
-from psalab.index.scrape import Task, is_slow
-from psalab.index.walk import Folder, escape, find_marker, unescape, walk
+from psalab.index.scrape import is_slow
+from psalab.index.walk import escape, unescape, walk
 from psalab.index.workers import processes, scraped
 
 if TYPE_CHECKING:
@@ -30,12 +33,22 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from os import PathLike
 
-    import pyarrow as pa
-
-    from psalab.index.scrape import Chunk
+    from psalab.index.chunk_file import Products
+    from psalab.index.scrape import Task
     from psalab.index.store import Listing
 
-__all__ = ["CHUNK", "Progress", "Report", "build_index"]
+__all__ = [
+    "CHUNK",
+    "Builder",
+    "Progress",
+    "Report",
+    "as_listing",
+    "build_index",
+    "file_name",
+    "locked",
+    "mapped_errors",
+    "remove_database",
+]
 
 #: Seconds to wait for the lock of an index.
 _PATIENCE: Final = 1.0
@@ -43,18 +56,10 @@ _PATIENCE: Final = 1.0
 CHUNK: Final = 1000
 #: Processes for each job where reading a label means waiting.
 PROCESSES_IF_SLOW: Final = 2
-_CHUNK_BYTES: Final = 256 * 2**20
 #: Changes whenever a chunk of the same labels would come out differently, so that none of an older form is resumed.
-_CHUNK_FORM: Final = 2
+_CHUNK_FORM: Final = 3
 #: Endings of what a build writes: the index, its log of changes, its lock, the chunks, and the index that is being made.
-_WRITTEN: Final = ("", ".wal", ".lock", ".building", ".part", ".part.wal", ".part.tmp")
-
-_LABELS: Final = (".lbl", ".xml", ".lblx")
-#: Data files that may begin with a label (PDS Standards Reference 3.8, chapter 10 and appendix B, and common usage).
-_ATTACHED: Final = (
-    ".img", ".tab", ".dat", ".qub", ".cub", ".arr", ".spc", ".ser", ".raw", ".imq", ".ibg", ".asc", ".tbl", ".bin", ".edr",
-    ".rdr", ".ddr", ".drk", ".cal", ".red",
-)  # fmt: skip
+_WRITTEN: Final = ("", ".wal", ".lock", ".building", ".part", ".part.wal", ".part.tmp", ".updating", ".checked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +143,15 @@ def build_index(
     target = Path(index).absolute()
     if "\\" in escape(str(target)):
         raise IndexFileError(f"{str(target)!r} cannot be an index: its path has a backslash or bytes that are no UTF-8")
-    with shown(progress) as tell, _mapped_errors(target), _lock(target):
-        builder = _Builder(target, structure, exclude, tell)
+    with shown(progress) as tell, mapped_errors(target), locked(target):
+        builder = Builder(target, structure, exclude, tell)
         builder.use_roots([Path(path) for path in paths])
         return builder.run(jobs or os.cpu_count() or 1, executor)
 
 
 @contextmanager
-def _mapped_errors(target: Path) -> Iterator[None]:
+def mapped_errors(target: Path) -> Iterator[None]:
+    """Make errors of the system, of DuckDB and of worker processes those of an index."""
     try:
         yield
     except BrokenProcessPool as error:
@@ -170,11 +176,11 @@ def _cannot_be_built(target: Path, error: Exception) -> str:
 
 
 @contextmanager
-def _lock(target: Path) -> Iterator[None]:
+def locked(target: Path) -> Iterator[None]:
     """Hold the index's lock; the system gives it up when this process and its workers end, however they end."""
     path = target.with_name(target.name + ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = _locked(path, target)
+    file = _patient_lock(path, target)
     try:
         file.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -186,7 +192,7 @@ def _lock(target: Path) -> Iterator[None]:
         file.close()
 
 
-def _locked(path: Path, target: Path) -> TextIO:
+def _patient_lock(path: Path, target: Path) -> TextIO:
     """Lock the file and give it open; the workers of a build that was killed may hold it for a moment more."""
     patience = monotonic() + _PATIENCE
     while isinstance(found := _try_lock(path), str):
@@ -214,13 +220,16 @@ def _try_lock(path: Path) -> TextIO | str:
         return file.read().strip() or "unknown"
 
 
-class _Builder:
+class Builder:
+    """A build of one index: roots, the labels that have to be read, and the chunks that hold what was read."""
+
     def __init__(self, target: Path, structure: bool, exclude: Sequence[str], progress: Callable[[Progress], None]):  # noqa: FBT001
         self.target, self.structure, self.exclude, self.progress = target, structure, tuple(exclude), progress
         self.work = target.with_name(target.name + ".building")
         self.roots: dict[str, Path] = {}
         self.kept: list[str] = []
-        self.named: set[bytes] = set()
+        self.named: list[np.ndarray] = []
+        self.left: set[str] = set()
         self.rejected = self.done = self.total = self.resumed = 0
 
     def use_roots(self, paths: Sequence[Path]) -> None:
@@ -246,8 +255,8 @@ class _Builder:
             for name, where in held.items():
                 if path != where and path.is_relative_to(where):
                     raise RootRefused(
-                        f"{path} lies inside the root {name} ({where}) of {self.target}; read that anew: "
-                        f"psalab index build {shlex.quote(str(where))} --index {shlex.quote(str(self.target))}"
+                        f"{path} lies inside the root {name} ({where}) of {self.target}: "
+                        f"psalab index update --under {path.relative_to(where)}"
                     )
         absorbed = [name for name, where in held.items() if any(where.is_relative_to(path) for path in outer)]
         # a volume that is not where it was may have been mounted elsewhere: one of its name takes its place
@@ -263,20 +272,29 @@ class _Builder:
         """Walk, scrape, load and swap."""
         began, started = monotonic(), datetime.now(UTC).replace(tzinfo=None)
         self.work.mkdir(parents=True, exist_ok=True)
+        self.left = {file.name for file in self.work.glob("*.chunk")}
         listings = [self._walk(name, path) for name, path in self.roots.items()]
-        tasks = [task for listing in listings for task in listing.tasks(_LABELS, self.structure)]
-        self.total = sum(len(task.labels) for task in tasks)
-        with self._executor(executor, _processes(jobs, tasks)) as workers:
-            chunks = self._scrape(workers, tasks, "scrape")
-            peeks = [task for listing in listings for task in listing.peek_tasks(self.named, self.structure)]
-            self.total += sum(len(task.labels) for task in peeks)
-            attached = self._scrape(workers, peeks, "peek")
-        report = self._load(listings, [*chunks, *attached], started, jobs, peeks)
+        report = self._load(listings, self.read(listings, jobs, executor), started, jobs)
         shutil.rmtree(self.work, ignore_errors=True)
         return Report(self.target, *report, monotonic() - began, self.resumed)
 
-    def _walk(self, name: str, path: Path) -> _Listed:
-        listed = _Listed(name, path, self.work / f"{blake2b(name.encode(), digest_size=8).hexdigest()}.files")
+    def read(
+        self, listings: Sequence[Listed], jobs: int, executor: Executor | None, named: Sequence[int] = ()
+    ) -> list[Path]:
+        """Read the labels of listings, and the data files that begin with one and that no label names; give the chunks.
+
+        `named` are hashes of files that other labels name.
+        """
+        self.total = sum(listing.labels for listing in listings)
+        tasks = Tasks(listings, "label", CHUNK, structure=self.structure)
+        with self._executor(executor, _processes(jobs, tasks)) as workers:
+            chunks = self._scrape(workers, tasks, "scrape")
+            all_named = np.unique(np.concatenate([np.array(named, np.int64), *self.named]))
+            self.total += sum(listing.tell_named(all_named) for listing in listings)
+            return chunks + self._scrape(workers, Tasks(listings, "peeked", CHUNK, structure=self.structure), "peek")
+
+    def _walk(self, name: str, path: Path) -> Listed:
+        listed = Listed(name, path, self.work / f"{file_name(name)}.files")
         for count in listed.write(walk(str(path), self.exclude, self._own_files(path))):
             self.progress(Progress("walk", count))
         return listed
@@ -298,45 +316,54 @@ class _Builder:
             with processes(number) as pool:
                 yield pool
 
-    def _scrape(self, workers: Executor | None, tasks: Sequence[Task], step: str) -> list[Path]:
+    def _scrape(self, workers: Executor | None, tasks: Iterable[Task], step: str) -> list[Path]:
         """Scrape tasks into chunk files, those that are there already left out; give the files in the order of the tasks."""
-        files = [self.work / f"{_digest(task)}.chunk" for task in tasks]
-        todo = []
-        for task, file in zip(tasks, files, strict=True):
-            chunk = _chunk_on_disk(file)
-            if chunk is None:
-                todo.append((task, file))
-            else:
-                self.named |= named_files(chunk)
-                self.rejected += len(chunk.rejected)
-                self.resumed += len(task.labels)
-                self.done += len(task.labels)
+        there = self._resume(tasks) if self.left else set()
+        files: list[Path] = []
+
+        def todo() -> Iterator[tuple[Task, Path]]:
+            for task in tasks:
+                files.append(self.work / f"{_digest(task)}.chunk")
+                if files[-1] not in there:
+                    yield task, files[-1]
+
         self.progress(Progress(step, self.done, self.total, self.rejected))
-        with closing(scraped(workers, todo)) as done:
+        with closing(scraped(workers, todo())) as done:
             for task, (rejected, named) in done:
-                self.named |= named
+                self.named.append(named)
                 self.done += len(task.labels)
                 self.rejected += rejected
                 self.progress(Progress(step, self.done, self.total, self.rejected))
         return files
 
+    def _resume(self, tasks: Iterable[Task]) -> set[Path]:
+        """Take in the chunks that an interrupted build has left of these tasks; give their files."""
+        there = set()
+        for task in tasks:
+            file = self.work / f"{_digest(task)}.chunk"
+            chunk = _chunk_on_disk(file) if file.name in self.left else None
+            if chunk is not None:
+                there.add(file)
+                self.named.append(named_files(chunk))
+                self.rejected += len(chunk.rejected)
+                self.resumed += len(task.labels)
+                self.done += len(task.labels)
+        return there
+
     def _load(
-        self, listings: Sequence[_Listed], chunks: Sequence[Path], started: datetime, jobs: int, peeks: Sequence[Task]
+        self, listings: Sequence[Listed], chunks: Sequence[Path], started: datetime, jobs: int
     ) -> tuple[int, int, int, int]:
         from psalab.index import store
 
         settings = {"exclude": list(self.exclude), "structure": self.structure}
         run = store.RunRecord("build", started, jobs, version("psalab"), self.structure, settings)
         part = self.target.with_name(self.target.name + ".part")
-        _remove(part)
-        peeked = {task.name: set[str]() for task in peeks}
-        for task in peeks:
-            peeked[task.name].update(task.labels)
+        remove_database(part)
         try:
             counts = store.load(
                 part,
                 chunks,
-                [listing.listing(peeked.get(listing.name, frozenset())) for listing in listings],
+                [as_listing(listing) for listing in listings],
                 run,
                 unreadable=[(listing.name, *row) for listing in listings for row in listing.unreadable],
                 keep=store.Kept(self.target, self.kept) if self.target.exists() else None,
@@ -345,25 +372,37 @@ class _Builder:
             )
             os.replace(part, self.target)
         finally:
-            _remove(part)
+            remove_database(part)
         self.target.with_name(self.target.name + ".wal").unlink(missing_ok=True)
         return counts
 
 
-def _remove(database: Path) -> None:
+def remove_database(database: Path) -> None:
     """Remove a database that is not whole, with what DuckDB keeps beside it."""
     for leftover in (database, database.with_name(database.name + ".wal")):
         leftover.unlink(missing_ok=True)
     shutil.rmtree(database.with_name(database.name + ".tmp"), ignore_errors=True)
 
 
-def _processes(jobs: int, tasks: Sequence[Task]) -> int:
+def _processes(jobs: int, tasks: Iterable[Task]) -> int:
     """How many processes `jobs` are; on a slow mount twice as many, so that some read while others parse."""
-    if jobs == 1 or len(tasks) <= 1:
+    few = [] if jobs == 1 else list(islice(tasks, jobs * PROCESSES_IF_SLOW))
+    if len(few) <= 1:
         return 1
-    first = tasks[0]
-    slow = is_slow([os.path.join(first.root, unescape(label)) for label in first.labels])
-    return min(jobs * (PROCESSES_IF_SLOW if slow else 1), len(tasks))
+    slow = is_slow([os.path.join(few[0].root, unescape(label)) for label in few[0].labels])
+    return min(jobs * (PROCESSES_IF_SLOW if slow else 1), len(few))
+
+
+def file_name(name: str) -> str:
+    """Give a file's name for the name of a volume."""
+    return blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def as_listing(listed: Listed) -> Listing:
+    """Give what the store needs of the files of a root."""
+    from psalab.index.store import Listing
+
+    return Listing(listed.name, escape(str(listed.path)), listed.marker, listed.batches, listed.folders)
 
 
 def _volume_name(path: Path, taken: Collection[str]) -> str:
@@ -376,12 +415,12 @@ def _volume_name(path: Path, taken: Collection[str]) -> str:
     return name
 
 
-def _chunk_on_disk(file: Path) -> Chunk | None:
+def _chunk_on_disk(file: Path) -> Products | None:
     """Give the chunk that an interrupted build has left; None where there is none, or one that a crash has damaged."""
     import pyarrow as pa
 
     try:
-        return read_chunk(file)
+        return read_products(file)
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError, LookupError, TypeError, ValueError):
@@ -394,114 +433,3 @@ def _digest(task: Task) -> str:
         [_CHUNK_FORM, version("psalab"), task.root, task.name, task.attached, task.structure, task.stamps]
     )
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-class _Listed:
-    """Files of a root, on disk: written once while walking, read as often as needed."""
-
-    def __init__(self, name: str, path: Path, file: Path):
-        self.name, self.path, self.file = name, path, file
-        self.marker: str | None = None
-        self.unreadable: list[tuple[str, str]] = []
-
-    def write(self, folders: Iterable[Folder]) -> Iterator[int]:
-        """Write the folders of a walk; give the number of files so far."""
-        import pyarrow as pa
-
-        count = 0
-        with pa.OSFile(str(self.file), "wb") as sink, pa.ipc.new_stream(sink, _files_schema()) as writer:
-            for batch, files in _batched(folders, self):
-                writer.write_batch(batch)
-                count += files
-                yield count
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Read the files back."""
-        import pyarrow as pa
-
-        with pa.memory_map(str(self.file)) as source:
-            yield from pa.ipc.open_stream(source)
-
-    def _select(self, suffixes: tuple[str, ...]) -> Iterator[tuple[str, str, int, int]]:
-        for batch in self.batches():
-            for folder, name, size, mtime in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                if name.lower().endswith(suffixes):
-                    yield folder, name, size, mtime
-
-    def tasks(self, suffixes: tuple[str, ...], structure: bool) -> Iterator[Task]:  # noqa: FBT001
-        """Chunks of the files with these suffixes."""
-        yield from self._chunks(self._select(suffixes), attached=False, structure=structure)
-
-    def peek_tasks(self, named: set[bytes], structure: bool) -> Iterator[Task]:  # noqa: FBT001
-        """Chunks of the data files that no label names and that may begin with one."""
-        unnamed = (row for row in self._select(_ATTACHED) if file_hash(self.name, row[0], row[1]) not in named)
-        yield from self._chunks(unnamed, attached=True, structure=structure)
-
-    def _chunks(self, rows: Iterable[tuple[str, str, int, int]], *, attached: bool, structure: bool) -> Iterator[Task]:
-        labels: list[str] = []
-        stamps: list[tuple[str, int, int]] = []
-        size = 0
-        for folder, name, file_size, mtime in rows:
-            if labels and (len(labels) == CHUNK or size + min(file_size, 2**20) > _CHUNK_BYTES):
-                yield Task(str(self.path), self.name, tuple(labels), attached, structure, tuple(stamps))
-                labels, stamps, size = [], [], 0
-            label = f"{folder}/{name}" if folder else name
-            labels.append(label)
-            stamps.append((label, file_size, mtime))
-            size += min(file_size, 2**20)
-        if labels:
-            yield Task(str(self.path), self.name, tuple(labels), attached, structure, tuple(stamps))
-
-    def listing(self, peeked: set[str] | frozenset[str]) -> Listing:
-        """Give what the store needs."""
-        from psalab.index.store import LISTED, Listing
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            import pyarrow as pa
-
-            for batch in self.batches():
-                folders, names, _, _ = (column.to_pylist() for column in batch.columns)
-                roles = [
-                    "label"
-                    if name.lower().endswith(_LABELS)
-                    else "peeked"
-                    if f"{folder}/{name}".lstrip("/") in peeked
-                    else "other"
-                    for folder, name in zip(folders, names, strict=True)
-                ]
-                columns = [*batch.columns[:3], batch.columns[3].cast(pa.timestamp("us")), pa.array(roles)]
-                yield pa.RecordBatch.from_arrays(columns, schema=LISTED)
-
-        return Listing(self.name, escape(str(self.path)), self.marker, batches)
-
-
-def _files_schema() -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema([("folder", pa.string()), ("name", pa.string()), ("size", pa.int64()), ("mtime", pa.int64())])
-
-
-def _batched(folders: Iterable[Folder], listed: _Listed, rows: int = 50_000) -> Iterator[tuple[pa.RecordBatch, int]]:
-    import pyarrow as pa
-
-    columns: tuple[list[Any], ...] = ([], [], [], [])
-
-    def batch() -> tuple[pa.RecordBatch, int]:
-        made = pa.RecordBatch.from_arrays(
-            [pa.array(column, item.type) for column, item in zip(columns, _files_schema(), strict=True)],
-            schema=_files_schema(),
-        )
-        for column in columns:
-            column.clear()
-        return made, made.num_rows
-
-    for folder in folders:
-        listed.unreadable += folder.unreadable
-        if not folder.path:
-            listed.marker = find_marker([file.name for file in folder.files])
-        for file in folder.files:
-            for column, value in zip(columns, (folder.path, file.name, file.size, file.mtime), strict=True):
-                column.append(value)
-        if len(columns[0]) >= rows:
-            yield batch()
-    yield batch()

@@ -13,35 +13,21 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from psalab.index.elements import HUGE, KINDS
-from psalab.labels.units import normalise
+from psalab.index.observe import EXAMPLES
 from psalab.labels.values import BOOLEAN, FLOAT, INT, MISSING, TEXT, TIME
 
 if TYPE_CHECKING:
-    from psalab.index.scrape import Chunk
+    from collections.abc import Sequence
 
-__all__ = [
-    "WIDEST",
-    "WIDE_FROM",
-    "Column",
-    "Family",
-    "Observed",
-    "expand",
-    "free_name",
-    "group_starts",
-    "merge",
-    "settle",
-    "summarise",
-    "texts_of",
-]
+    from psalab.index.observe import Observations
+
+__all__ = ["WIDEST", "WIDE_FROM", "Column", "Family", "Observed", "free_name", "merge", "settle", "take_in"]
 
 #: A family of this many labels has a table of its own.
 WIDE_FROM: Final = 100
 #: More paths than this of a family go to the long table, the rarest first.
 WIDEST: Final = 10_000
 _ENOUGH: Final = 0.99
-_EXAMPLES: Final = 3
-_LONGEST_EXAMPLE: Final = 200
-_LOOKED_AT: Final = 10
 
 _TYPES: Final = {INT: "int", FLOAT: "float", TIME: "time", BOOLEAN: "boolean", TEXT: "text"}
 
@@ -76,17 +62,22 @@ class Observed:
     most: float = np.nan
     examples: list[str] = field(default_factory=list)
 
+    def add(self, kinds: np.ndarray, labels: int, listed: bool, least: float, most: float) -> None:  # noqa: FBT001
+        """Add what else was seen, but for what is counted by text."""
+        self.kinds += kinds
+        self.labels += labels
+        self.listed |= listed
+        if not (np.isnan(least) or self.least <= least):
+            self.least = least
+        if not (np.isnan(most) or self.most >= most):
+            self.most = most
+
     def merge(self, other: Observed) -> None:
-        """Take in what another chunk saw."""
-        self.kinds = self.kinds + other.kinds
-        self.labels += other.labels
+        """Take in what was seen elsewhere."""
+        self.add(other.kinds, other.labels, other.listed, other.least, other.most)
         self.missing += other.missing
         self.units += other.units
-        self.listed |= other.listed
-        self.least = float(np.fmin(self.least, other.least))
-        self.most = float(np.fmax(self.most, other.most))
-        if len(self.examples) < _EXAMPLES:
-            self.examples = list(dict.fromkeys(self.examples + other.examples))[:_EXAMPLES]
+        self.examples = list(dict.fromkeys(self.examples + other.examples))[:EXAMPLES]
 
 
 @dataclass(frozen=True)
@@ -147,149 +138,21 @@ class Family:
     odd: Counter[str] = field(default_factory=Counter)
 
 
-def summarise(chunk: Chunk, families: dict[str, Family]) -> None:
-    """Count what a chunk holds into its families."""
-    for common, products in zip(
-        chunk.commons, np.bincount(chunk.common, minlength=len(chunk.commons)).tolist(), strict=True
-    ):
-        family = families.get(common.family)
-        if family is None:
-            standard = (
-                "PDS4"
-                if common.family.rpartition("/")[2].startswith("Product_") and _is_pds4(chunk, common)
-                else "PDS3"
-            )
-            family = families[common.family] = Family(common.family, standard, common.host, common.instrument)
-        family.products += products
-    for (name, path), observed in _observe(chunk):
-        seen = families[name].seen
-        if path in seen:
-            seen[path].merge(observed)
-        else:
-            seen[path] = observed
-
-
-def _is_pds4(chunk: Chunk, common: object) -> bool:
-    at = int(np.flatnonzero(chunk.common == chunk.commons.index(common))[0])  # type: ignore[arg-type]  # one of them
-    return bool(chunk.standard[at] == 4)
-
-
-def _observe(chunk: Chunk) -> list[tuple[tuple[str, str], Observed]]:
-    if not len(chunk.row):
-        return []
-    starts = group_starts(chunk)
-    group = np.zeros(len(chunk.row), np.int64)
-    group[starts[1:]] = 1
-    group = np.cumsum(group)
-    sizes = np.diff(chunk.first)[chunk.value]
-    elements = expand(chunk.first[chunk.value], sizes)
-    element_group = np.repeat(group, sizes)
-    kind = chunk.kind[elements]
-    count = len(starts)
-    kinds = np.bincount(element_group * KINDS + kind, minlength=count * KINDS).reshape(count, KINDS)
-    units = _unit_counts(chunk, element_group, elements, count)
-    changed = np.ones(len(chunk.row), bool)
-    changed[1:] = (chunk.row[1:] != chunk.row[:-1]) | (group[1:] != group[:-1])
-    missing = _missing_counts(chunk, element_group, np.repeat(np.cumsum(changed) - 1, sizes), elements)
-    labels = np.add.reduceat(changed.astype(np.int64), starts)
-    entries = np.diff([*starts, len(chunk.row)])
-    listed = np.logical_or.reduceat(chunk.listed[chunk.value], starts) | (entries > labels)
-    least, most = _ranges(chunk, element_group, elements, count)
-    examples = _examples(chunk, starts)
-    return [
-        (
-            (chunk.families[chunk.family[chunk.row[start]]], chunk.paths[chunk.path[start]]),
-            Observed(
-                kinds[at], int(labels[at]), missing.get(at, Counter()), units[at], bool(listed[at]), least[at], most[at],
-                examples[at],
-            ),
-        )
-        for at, start in enumerate(starts.tolist())
-    ]  # fmt: skip
-
-
-def group_starts(chunk: Chunk) -> np.ndarray:
-    """Where the entries of each (family, path) begin."""
-    family = chunk.family[chunk.row]
-    changed = np.ones(len(chunk.row), bool)
-    changed[1:] = (chunk.path[1:] != chunk.path[:-1]) | (family[1:] != family[:-1])
-    return np.flatnonzero(changed)
-
-
-def expand(first: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Give the elements of ranges, range by range: ``first[i], first[i] + 1, ...``, ``sizes[i]`` of them."""
-    before = np.cumsum(sizes) - sizes
-    total = int(before[-1] + sizes[-1]) if len(sizes) else 0
-    elements: np.ndarray = np.arange(total) + np.repeat(first - before, sizes)
-    return elements
-
-
-def _unit_counts(chunk: Chunk, group: np.ndarray, elements: np.ndarray, count: int) -> list[Counter[str | None]]:
-    spelled = [normalise(unit) for unit in chunk.units]
-    texts = sorted(set(spelled))
-    number = np.array([0, *(texts.index(unit) + 1 for unit in spelled)])
-    present = chunk.kind[elements] != MISSING
-    kinds = len(texts) + 1
-    counts = np.bincount(group[present] * kinds + number[chunk.unit[elements[present]] + 1], minlength=count * kinds)
-    pairs = np.flatnonzero(counts)
-    result: list[Counter[str | None]] = [Counter() for _ in range(count)]
-    for pair, times in zip(pairs.tolist(), counts[pairs].tolist(), strict=True):
-        result[pair // kinds][texts[pair % kinds - 1] if pair % kinds else None] += times
-    return result
-
-
-def _missing_counts(
-    chunk: Chunk, group: np.ndarray, label: np.ndarray, elements: np.ndarray
-) -> dict[int, Counter[str]]:
-    """Count the labels without any value, by the reason that their first element gives."""
-    missing = chunk.kind[elements] == MISSING
-    result: dict[int, Counter[str]] = {}
-    if not missing.any():
-        return result
-    valued = np.zeros(int(label[-1]) + 1, bool)
-    valued[label[~missing]] = True
-    firsts = np.flatnonzero(np.diff(label, prepend=-1))
-    firsts = firsts[~valued[label[firsts]]]
-    for at, reason in zip(group[firsts].tolist(), texts_of(chunk, elements[firsts]), strict=True):
-        result.setdefault(at, Counter())[reason] += 1
-    return result
-
-
-def texts_of(chunk: Chunk, elements: np.ndarray) -> list[str]:
-    """Texts of elements; the chunk's are a list where it was just made, an Arrow array where it was read."""
-    if isinstance(chunk.text, list):
-        return [chunk.text[element] for element in elements.tolist()]
-    texts: list[str] = chunk.text.take(elements).to_pylist()
-    return texts
-
-
-def _ranges(chunk: Chunk, group: np.ndarray, elements: np.ndarray, count: int) -> tuple[list[float], list[float]]:
-    kind, bits = chunk.kind[elements], chunk.bits[elements]
-    numbers = np.where(kind == FLOAT, bits.view(np.float64), bits.astype(np.float64))
-    numbers[(kind != INT) & (kind != FLOAT) & (kind != TIME)] = np.nan
-    starts = np.searchsorted(group, np.arange(count))
-    empty = np.append(starts, len(group))
-    has = np.diff(empty) > 0
-    least, most = np.full(count, np.nan), np.full(count, np.nan)
-    if len(numbers):
-        least[has] = np.fmin.reduceat(numbers, starts[has])
-        most[has] = np.fmax.reduceat(numbers, starts[has])
-    return least.tolist(), most.tolist()
-
-
-def _examples(chunk: Chunk, starts: np.ndarray) -> list[list[str]]:
-    ends = np.append(starts[1:], len(chunk.row))
-    looked_at = np.minimum(ends - starts, _LOOKED_AT)
-    owner, entries = np.repeat(np.arange(len(starts)), looked_at), expand(starts, looked_at)
-    values = chunk.value[entries]
-    elements = chunk.first[values]
-    usable = elements < chunk.first[values + 1]
-    owner, elements = owner[usable], elements[usable]
-    present = chunk.kind[elements] != MISSING
-    result: list[dict[str, None]] = [{} for _ in range(len(starts))]
-    for at, text in zip(owner[present].tolist(), texts_of(chunk, elements[present]), strict=True):
-        result[at][text[:_LONGEST_EXAMPLE]] = None
-    return [list(texts)[:_EXAMPLES] for texts in result]
+def take_in(families: dict[str, Family], seen: Observations, names: Sequence[str], paths: Sequence[str]) -> None:
+    """Add what a chunk holds, whose families and paths have these names, to the families."""
+    groups = [
+        families[names[family]].seen.setdefault(paths[path], Observed())
+        for family, path in zip(seen.family.tolist(), seen.path.tolist(), strict=True)
+    ]
+    numbers = (seen.labels, seen.listed, seen.least, seen.most)
+    for group, kinds, *more in zip(groups, seen.kinds, *(column.tolist() for column in numbers), strict=True):
+        group.add(kinds, *more)
+    for counts, name in ((seen.missing, "missing"), (seen.units, "units")):
+        for at, text, count in zip(counts.group.tolist(), counts.text, counts.count.tolist(), strict=True):
+            getattr(groups[at], name)[text] += count
+    for group, examples in zip(groups, seen.examples, strict=True):
+        if len(group.examples) < EXAMPLES:
+            group.examples = list(dict.fromkeys(group.examples + examples))[:EXAMPLES]
 
 
 def merge(families: dict[str, Family], others: dict[str, Family]) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from psalab.errors import LabelError
 from psalab.index.arrow import as_mask, as_scalar
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["Chunk", "Rejected", "Task", "is_slow", "scrape"]
+__all__ = ["Chunk", "Rejected", "Task", "digest_of", "is_slow", "read_start", "scrape"]
 
 #: A read slower than this (seconds) is a mount's, not a disk's: then many are under way at once.
 _SLOW_READ: Final = 0.001
@@ -100,6 +101,8 @@ class Chunk:
     named : list of (int, str)
         Product and the name of a file that its label names.
     rejected : list of Rejected
+    digest : ndarray
+        Of each product what its label's bytes amount to (`digest_of`).
     """
 
     root: str
@@ -128,6 +131,7 @@ class Chunk:
     named: list[tuple[int, str]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     read_bytes: int = 0
+    digest: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 NO_TIME: Final = np.iinfo(np.int64).min
@@ -169,6 +173,11 @@ def read_start(path: str) -> bytes:
         os.close(descriptor)
 
 
+def digest_of(data: bytes) -> int:
+    """Give 64 bits that tell whether a label is what it was: XXH3 of what `read_start` reads, as a signed integer."""
+    return int.from_bytes(xxhash.xxh3_64_digest(data), "big", signed=True)
+
+
 def _read(path: str) -> bytes | OSError:
     try:
         return read_start(path)
@@ -203,6 +212,7 @@ class _Scraper:
     def __init__(self, task: Task):
         self.task = task
         self.rejected: list[Rejected] = []
+        self.digests = np.zeros(len(task.labels), np.int64)
         self.read_bytes = 0
         self.products = _Products(task)
         self.entries = _Entries()
@@ -218,6 +228,7 @@ class _Scraper:
             self.read_bytes += len(data)
             if self.task.attached and not find.begins_with_label(data):
                 continue
+            self.digests[number] = digest_of(data)
             standard = "PDS4" if find.is_xml(data) else "PDS3"
             text = _xml_text(data) if standard == "PDS4" else _pvl_text(data)
             if text is None:
@@ -298,6 +309,7 @@ class _Scraper:
             named=products.named,
             rejected=self.rejected,
             read_bytes=self.read_bytes,
+            digest=self.digests[np.array(products.label, dtype=np.int32)],
         )
         _mask_fills(chunk)
         return chunk

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from psalab.index.chunk_file import scrape_to_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
     from pathlib import Path
+
+    import numpy as np
 
     from psalab.index.scrape import Task
 
@@ -102,26 +104,26 @@ def droppable(work: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
 
 
 def scraped(
-    workers: Executor | None, todo: Sequence[tuple[Task, Path]]
-) -> Generator[tuple[Task, tuple[int, set[bytes]]]]:
+    workers: Executor | None, todo: Iterable[tuple[Task, Path]]
+) -> Generator[tuple[Task, tuple[int, np.ndarray]]]:
     """Scrape tasks into their files as workers become free; a few wait in line, so that a million are not held at once.
 
     Parameters
     ----------
     workers : concurrent.futures.Executor or None
         None: this process.
-    todo : sequence of (Task, pathlib.Path)
+    todo : iterable of (Task, pathlib.Path)
 
     Yields
     ------
-    Task, (int, set of bytes)
-        A task that is done, with the number of its rejects and the files that its labels name.
+    Task, (int, ndarray)
+        A task that is done, with the number of its rejects and hashes of the files that its labels name.
     """
     if workers is None:
         for task, file in todo:
             yield task, scrape_to_file(task, str(file))
         return
-    waiting: dict[Future[tuple[int, set[bytes]]], Task] = {}
+    waiting: dict[Future[tuple[int, np.ndarray]], Task] = {}
     line = iter(todo)
     in_line = 4 * (os.cpu_count() or 1)
     try:

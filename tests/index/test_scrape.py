@@ -31,7 +31,7 @@ BODIES = {
     "names": ["NS:A = 1", "ns:b = 2", "^X = 7", '^IMAGE = ("A.IMG", 5 <BYTES>)', '^TABLE = "B"', '^STRUCTURE = "C.FMT"'],
     "times": ["START_TIME = 2014-12-31T23:59:60.5Z", "A = 2014-02-30", "B = 24:00", "C = 1/0123456789.123", "D = 2014-366"],
     "crosses": ['NOTE = "line', 'A = 1"', "B = 2", 'NOTE = "line', 'A = 1"'],
-    "clocks": ["SPACECRAFT_CLOCK_START_COUNT = 1.2", 'SPACECRAFT_CLOCK_STOP_COUNT = "5"', "A:INSTRUMENT_CLOCK_STOP_COUNT = NULL"],
+    "clocks": ["SPACECRAFT_CLOCK_START_COUNT = 1.2", 'SPACECRAFT_CLOCK_STOP_COUNT = "5"', "A:HOUSEKEEPING_CLOCK_COUNT = UNK"],
     "latin": ["A = caf\xe9", 'B = "\xfcber"'],
 }  # fmt: skip
 PDS4_BODIES = {

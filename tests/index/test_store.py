@@ -19,7 +19,7 @@ TABLES = {
     "products": "product_key BIGINT, standard VARCHAR, kind VARCHAR, id VARCHAR, version VARCHAR, latest BOOLEAN, "
     "dataset VARCHAR, mission VARCHAR, host VARCHAR, instrument VARCHAR, targets VARCHAR[], start_time TIMESTAMP, "
     "stop_time TIMESTAMP, level VARCHAR, level_native VARCHAR, product_type VARCHAR, family VARCHAR, root VARCHAR, "
-    "label VARCHAR, twin_of BIGINT, run INTEGER, last_seen TIMESTAMP",
+    "label VARCHAR, twin_of BIGINT, run INTEGER, last_seen TIMESTAMP, digest BIGINT",
     "files": "root VARCHAR, folder VARCHAR, name VARCHAR, size BIGINT, mtime TIMESTAMP, role VARCHAR, product_key BIGINT",
     "families": "family VARCHAR, standard VARCHAR, host VARCHAR, instrument VARCHAR, products BIGINT, wide BOOLEAN, "
     "view_name VARCHAR",

@@ -81,8 +81,10 @@ def index_of(tmp_path: Path, files: Mapping[str, str | bytes], **options: Any) -
     return index
 
 
-def differences(one: Path, other: Path, *, order: bool = True) -> dict[str, list[tuple[Any, ...]]]:
-    """Tables in which two indexes differ, but for their runs: rows that only one has (at that place), by EXCEPT both ways."""
+def differences(
+    one: Path, other: Path, *, order: bool = True, but: Mapping[str, tuple[str, ...]] = OF_A_RUN
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Tables in which two indexes differ, but for some columns: rows that only one has (at that place), by EXCEPT both ways."""
     with closing(duckdb.connect()) as connection:
         for name, path in (("one", one), ("other", other)):
             connection.execute(f"attach '{path}' as {name} (read_only)")
@@ -94,7 +96,7 @@ def differences(one: Path, other: Path, *, order: bool = True) -> dict[str, list
         for schema, table in [] if found["columns"] else tables:
             names = [row[0] for row in connection.execute(f'describe one.{schema}."{table}"').fetchall()]
             # the text of a MAP, which cannot be compared itself; the text of a float, for NaN
-            kept = ", ".join(f'"{name}"::varchar' for name in names if name not in OF_A_RUN.get(table, ()))
+            kept = ", ".join(f'"{name}"::varchar' for name in names if name not in but.get(table, ()))
             place = "rowid" if order else "0"
             sides = [f'select {place}, {kept} from {side}.{schema}."{table}"' for side in ("one", "other")]
             found[f"{schema}.{table}"] = _except(connection, *sides)

@@ -1,0 +1,346 @@
+"""An update finds what is new, changed or gone, reads nothing else, and gives what a build would."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from psalab.demo_volume import write_volume
+from psalab.errors import IndexFileError, IndexLocked, NotMounted, TooMuchForgotten, VolumeError
+from psalab.index import build as building
+from psalab.index.build import build_index, locked
+from psalab.index.update import UpdateReport, update_index
+from tests.index.volumes import OF_A_RUN, ask, column, differences, keyword, pds3, pds4, series, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: What an update leaves to the next build: what types are settled from, and examples of values.
+LEFT = {"main.observed"}
+
+
+def indexed(tmp_path: Path, files: Mapping[str, str | bytes]) -> tuple[Path, Path]:
+    """A volume, and an index of it."""
+    root, index = write(tmp_path / "volume", files), tmp_path / "index.duckdb"
+    build_index(root, index, jobs=1)
+    return root, index
+
+
+def updated(index: Path, *roots: Path, **options: Any) -> UpdateReport:
+    return update_index(index, roots, **{"jobs": 1, "max_forget": 1.0, **options})
+
+
+def unlike_a_build(tmp_path: Path, root: Path, index: Path, *but: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Tables in which an index is not what a build of its root makes; `but` are columns of `keywords` to leave out."""
+    fresh = tmp_path / "fresh.duckdb"
+    fresh.unlink(missing_ok=True)
+    build_index(root, fresh, jobs=1)
+    left_out = OF_A_RUN | {"keywords": ("examples", *but)}
+    found = differences(index, fresh, order=False, but=left_out)
+    return {table: rows for table, rows in found.items() if table not in LEFT}
+
+
+def later(path: Path, text: str) -> None:
+    """Write a file so that its time is another one, too."""
+    stat = path.stat() if path.exists() else None
+    path.write_text(text)
+    if stat:
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+
+
+def test_nothing_changed_reads_and_writes_nothing(tmp_path: Path) -> None:
+    _, index = indexed(tmp_path, series(["1", "2"]) | {"bad.lbl": "X = ("})
+    before = index.stat()
+    report = updated(index)
+    assert (report.read, report.new, report.changed, report.gone, report.files) == (0, 0, 0, 0, 3)
+    assert (index.stat().st_ino, index.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_labels_that_are_new_changed_and_gone_alone_are_read(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(200)))
+    (root / "P00003.LBL").unlink()
+    later(root / "P00005.LBL", pds3("X = 1005", id="P5"))
+    write(root, series(["7"], first=900))
+    report = updated(index)
+    assert (report.read, report.new, report.changed, report.gone, report.products) == (2, 1, 1, 1, 200)
+    assert unlike_a_build(tmp_path, root, index) == {}
+    assert column(index)[3:5] == [4, 1005]
+
+
+def test_what_is_known_of_a_keyword_follows(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series([*(str(at) for at in range(150)), '"N/A"', '"N/A"']))
+    for gone in ("P00000.LBL", "P00149.LBL", "P00150.LBL"):
+        (root / gone).unlink()
+    updated(index)
+    assert keyword(index, "X", "(count, min, max, missing::varchar)") == (148, "1", "148", "{N/A=1}")
+
+
+def test_a_new_keyword_is_a_new_column(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    write(root, {"new.lbl": pds3("X = 5", "Y = 1.5 <km>", id="new")})
+    updated(index)
+    assert unlike_a_build(tmp_path, root, index) == {}
+    assert column(index, "Y")[-1] == 1.5
+    assert ask(index, "select count(*) from CAM where Y is not null") == [(1,)]
+
+
+def test_a_column_keeps_its_type_and_odd_values_are_counted(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    write(root, series(['"text"'] * 3, first=200))
+    report = updated(index)
+    assert keyword(index, "X", "(type, odd)") == ("int", 3)
+    assert [note for note in report.notes if "X" in note and "psalab index build" in note]
+
+
+def test_a_column_becomes_one_of_lists_and_one_of_units(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(f"{at} <km>" for at in range(120)))
+    write(root, series(["(1 <m>, 2 <m>)"], first=200))
+    updated(index)
+    assert unlike_a_build(tmp_path, root, index) == {}
+    assert column(index)[-2:] == [[119], [1, 2]]
+    assert column(index, "X [unit]")[-2:] == ["km", "m"]
+
+
+def test_a_small_family_stays_in_the_long_table_until_the_next_build(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(90)))
+    write(root, series((str(at) for at in range(90, 130)), first=90))
+    updated(index)
+    assert ask(index, "select wide, products from families") == [(False, 130)]
+    assert ask(index, "select count(*) from meta.other where path = 'X'") == [(130,)]
+
+
+def test_a_new_family_of_many_labels_has_a_table_of_its_own(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    write(root / "other", series((str(at) for at in range(120)), instrument="OTHER"))
+    updated(index)
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_what_is_latest_is_judged_anew(tmp_path: Path) -> None:
+    def version(number: int) -> str:
+        return pds4(lid="urn:esa:psa:b:data:p", version=f"{number}.0")
+
+    root, index = indexed(tmp_path, {"a/1.xml": version(1), "a/2.xml": version(2)})
+    write(root, {"a/10.xml": version(10)})
+    updated(index)
+    latest = "select version from products where latest"
+    assert ask(index, latest) == [("10.0",)]
+    (root / "a/10.xml").unlink()
+    updated(index)
+    assert ask(index, latest) == [("2.0",)]
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_an_attached_label_comes_and_goes_with_the_label_that_names_its_file(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"A.IMG": pds3("X = 1", id="A")})
+    write(root, {"B.LBL": pds3('^IMAGE = "A.IMG"', id="B")})
+    updated(index)
+    assert ask(index, "select id from products") == [("B",)]
+    assert unlike_a_build(tmp_path, root, index) == {}
+    (root / "B.LBL").unlink()
+    updated(index)
+    assert ask(index, "select id from products") == [("A",)]
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_rejected_labels_follow_and_keep_when_they_were_first_rejected(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"a.lbl": pds3(), "bad.lbl": "X = (", "worse.lbl": "Y = (", "old.lbl": "Z = ("})
+    since = ask(index, "select since from rejected where path = 'old.lbl'")
+    later(root / "bad.lbl", pds3(id="now good"))
+    (root / "worse.lbl").unlink()
+    later(root / "a.lbl", "A = {")
+    updated(index)
+    assert ask(index, "select path from rejected order by path") == [("a.lbl",), ("old.lbl",)]
+    assert ask(index, "select since from rejected where path = 'old.lbl'") == since
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_whatever_happens_to_a_volume_the_result_is_that_of_a_build(tmp_path: Path) -> None:
+    demo = write_volume(tmp_path / "volume")
+    root, index = demo.folder, tmp_path / "index.duckdb"
+    build_index(root, index, jobs=1)
+    chance = random.Random(20261121)
+    held = tmp_path / "held"
+    for _ in range(4):
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        for number, path in enumerate(chance.sample(files, 24)):
+            if number < 8:
+                place = held / path.relative_to(root)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, place)
+            elif number < 16:
+                later(path, path.read_bytes().decode("latin-1").replace("1", "2", 9))
+            else:
+                shutil.copy(path, path.with_name(f"copy_{path.name}"))
+        for path in chance.sample(sorted(path for path in held.rglob("*") if path.is_file()), 4):
+            shutil.move(path, root / path.relative_to(held))
+        updated(index)
+        # whether a label that is gone lacked a keyword or had no value for it is not known where some labels lack it
+        assert unlike_a_build(tmp_path, root, index, "missing") == {}
+
+
+# ------------------------------------------------------------------------------------------------------ what is forgotten
+
+
+def test_more_than_a_hundredth_is_not_forgotten_without_leave(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(200)))
+    for at in range(3):
+        (root / f"P{at:05}.LBL").unlink()
+    with pytest.raises(TooMuchForgotten, match="3 of 200 labels are gone, more than 1 %"):
+        updated(index, max_forget=0.01)
+    assert ask(index, "select count(*) from products") == [(200,)]
+    assert updated(index, max_forget=0.02).gone == 3
+
+
+def test_nothing_is_forgotten_of_a_volume_whose_marker_is_gone(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(["1", "2"]) | {"VOLDESC.CAT": pds3(id="V")})
+    (root / "VOLDESC.CAT").unlink()
+    (root / "P00001.LBL").unlink()
+    with pytest.raises(TooMuchForgotten, match=r"so is VOLDESC\.CAT"):
+        updated(index)
+    assert ask(index, "select count(*) from products") == [(2,)]
+
+
+def test_a_root_that_is_empty_today_keeps_its_rows(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(["1", "2"]))
+    shutil.rmtree(root)
+    root.mkdir()
+    with pytest.raises(TooMuchForgotten):
+        updated(index, max_forget=0.01)
+    root.rmdir()
+    with pytest.raises(NotMounted, match="is the volume mounted"):
+        updated(index)
+    assert ask(index, "select count(*) from products") == [(2,)]
+
+
+def test_a_root_that_is_away_is_left_as_it_was_while_others_are_looked_at(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(["1"]))
+    other = write(tmp_path / "other", series(["2"]))
+    updated(index, other)
+    shutil.rmtree(root)
+    write(other, series(["3"], first=5))
+    report = updated(index)
+    assert (report.new, report.gone, report.products) == (1, 0, 3)
+    assert [note for note in report.notes if "not mounted" in note and "volume" in note]
+
+
+# ------------------------------------------------------------------------------------------------- times and contents
+
+
+def test_new_times_alone_make_a_sample_be_read(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(150)))
+    for path in root.iterdir():
+        os.utime(path, (1, 1))
+    report = updated(index)
+    assert (report.read, report.changed) == (0, 0)
+    assert [note for note in report.notes if "a sample of 100 labels is what it was" in note]
+    assert updated(index).notes == ()
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_new_times_and_other_contents_make_all_be_read(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(1000, 1150)))
+    for path in root.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"X = 1", b"X = 2"))
+        os.utime(path, (1, 1))
+    report = updated(index)
+    assert report.read == 150
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_contents_are_compared_where_certainty_is_wanted(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(["1", "2", "3"]))
+    path = root / "P00001.LBL"
+    stat = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"X = 2", b"X = 9"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert updated(index).changed == 0
+    assert updated(index, by_hash=True).changed == 1
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+# -------------------------------------------------------------------------------------------------------------- scopes
+
+
+def test_only_a_folder_is_looked_at(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {f"{folder}/a.lbl": pds3(id=folder) for folder in "abc"})
+    write(root, {f"{folder}/new.lbl": pds3(id=f"new {folder}") for folder in "abc"})
+    assert updated(index, under="b").new == 1
+    assert updated(index, under=root / "c").new == 1
+    assert [row[0] for row in ask(index, "select label from products order by 1")] == [
+        "a/a.lbl", "b/a.lbl", "b/new.lbl", "c/a.lbl", "c/new.lbl",
+    ]  # fmt: skip
+    assert updated(index).new == 1
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_only_listed_files_are_looked_at(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {f"d/{name}.lbl": pds3(id=name) for name in "abc"})
+    (root / "d/b.lbl").unlink()
+    (root / "d/c.lbl").unlink()
+    write(root, {"d/new.lbl": pds3(id="new"), "d/unlisted.lbl": pds3(id="unlisted")})
+    names = tmp_path / "list"
+    names.write_text(f"{root / 'd/new.lbl'}\nd/b.lbl\n\nd/never_was.lbl\n")
+    report = updated(index, from_list=names)
+    assert (report.read, report.new, report.gone) == (1, 1, 1)
+    assert ask(index, "select id from products order by 1") == [("a",), ("c",), ("new",)]
+    report = updated(index)
+    assert (report.new, report.gone) == (1, 1)
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+@pytest.mark.parametrize("outside", ["../elsewhere", "/elsewhere"])
+def test_what_lies_outside_the_roots_is_refused(tmp_path: Path, outside: str) -> None:
+    _, index = indexed(tmp_path, series(["1"]))
+    with pytest.raises(VolumeError):
+        updated(index, under=outside)
+
+
+def test_a_root_is_added(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    other = write(tmp_path / "other", series((f"{at}.5" for at in range(120)), instrument="OTHER"))
+    assert updated(index, other).new == 120
+    fresh = tmp_path / "both.duckdb"
+    build_index([root, other], fresh, jobs=1)
+    assert differences(index, fresh, order=False).keys() <= LEFT
+
+
+def test_an_index_that_is_not_there_cannot_be_updated(tmp_path: Path) -> None:
+    with pytest.raises(IndexFileError, match="psalab index build"):
+        updated(tmp_path / "none.duckdb")
+
+
+def test_two_updates_at_once_are_one_too_many(tmp_path: Path) -> None:
+    _, index = indexed(tmp_path, series(["1"]))
+    with locked(index), pytest.raises(IndexLocked):
+        updated(index)
+
+
+def test_an_update_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "CHUNK", 5)
+    root, index = indexed(tmp_path, series(["1"]))
+    write(root, series((str(at) for at in range(50)), first=50))
+
+    class Killed(BaseException):
+        pass
+
+    def kill(report: building.Progress) -> None:
+        if report.step == "scrape" and report.done >= 20:
+            raise Killed
+
+    with pytest.raises(Killed):
+        updated(index, progress=kill)
+    assert ask(index, "select count(*) from products") == [(1,)]
+    assert updated(index).read == 50
+    assert unlike_a_build(tmp_path, root, index) == {}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "fresh.duckdb",
+        "index.duckdb",
+        "index.duckdb.checked",
+        "volume",
+    ]
