@@ -11,27 +11,19 @@ from benchmarks.building import a_build
 from benchmarks.figures import Figure
 from benchmarks.real_labels import archive, below, link, read_all, sample, scratch, size_of
 from benchmarks.timing import interleaved
+from psalab.index.recipes import bundled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["by_pdr", "figures"]
+__all__ = ["by_pdr", "by_pds3_utils", "figures"]
 
 _PDR_SAMPLE = 200
 _SCRAPER_SAMPLE = 5  # 0.4 s each
 
-#: Recipe of the Database of pds3_utils: a few keywords of each kind.
-_RECIPE = """
-OSINAC:
-  benchmark:
-    prod_id: ""
-    keywords:
-      altitude: {path: "SPACECRAFT_ALTITUDE"}
-      phase_angle: {path: "PHASE_ANGLE"}
-      position_x: {path: "SC_TARGET_POSITION_VECTOR", index: 0}
-      distance: {path: "IMAGE_POI/ROSETTA:SURFACE_INTERCEPT_DISTANCE"}
-"""
+#: The recipe of the published table, and its table.
+_RECIPE, _TABLE = "osiris_nac_zoo.yml", "osiris_nac_zoo"
 
 
 def figures(repeat: int) -> list[Figure]:
@@ -49,7 +41,7 @@ def figures(repeat: int) -> list[Figure]:
             "pdr": lambda: by_pdr(for_pdr),
             "one": a_build(tree, index, jobs=1),
             "two": a_build(tree, index, jobs=2),
-            "scraper": _scraper(for_scraper, tree, folder),
+            "scraper": by_pds3_utils(for_scraper, tree, folder),
         },
     )
     count = len(labels)
@@ -85,20 +77,18 @@ def by_pdr(paths: Sequence[str]) -> None:
         pdr.Metadata(read_pvl(path))
 
 
-def _scraper(labels: Sequence[str], tree: Path, folder: Path) -> Callable[[], object]:
+def by_pds3_utils(labels: Sequence[str], tree: Path, folder: Path) -> Callable[[], object]:
     """Give the Database of pds3_utils over some labels, in a folder of their own."""
     from pds3_utils import Database
 
     logging.getLogger("pds3_utils").setLevel(logging.ERROR)
-    recipe = folder / "recipe.yml"
-    recipe.write_text(_RECIPE)
     few = folder / "few"
     link(labels, tree, few)
 
     def scrape() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it writes through copies of frames, which newer pandas warns of
-            table = Database(directory=str(few), config_file=str(recipe)).get_table("benchmark")
+            table = Database(directory=str(few), config_file=str(bundled()[_RECIPE])).get_table(_TABLE)
         assert len(table) == len(labels)
 
     return scrape

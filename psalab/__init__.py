@@ -7,6 +7,8 @@ process that only reads labels never loads pandas or DuckDB.
 `read_label`    one label, PDS3 or PDS4, as a lossless tree
 `build_index`   every label of a volume into one DuckDB file
 `open_index`    ask such a file
+`Database`      tables of some keywords, by a recipe (as in pds3_utils)
+`missions`      which missions it holds, which `instruments`, which `datasets`
 `demo`          write a small synthetic volume to play with
 `config`        settings, and where each comes from
 `errors`        the tree of errors and warnings
@@ -22,19 +24,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from psalab import config, errors
+    from psalab.front import datasets, instruments, missions
     from psalab.index.ask import open_index
     from psalab.index.build import build_index
+    from psalab.index.database import Database
     from psalab.labels import read_label
 
     __version__: str
 
-__all__ = ["__version__", "build_index", "config", "demo", "errors", "open_index", "read_label"]
+__all__ = [
+    "Database",
+    "__version__",
+    "build_index",
+    "config",
+    "datasets",
+    "demo",
+    "errors",
+    "instruments",
+    "missions",
+    "open_index",
+    "read_label",
+]
 
 # name -> where it lives; a module lives in itself
 _LAZY = {
+    "Database": "psalab.index.database",
     "build_index": "psalab.index.build",
     "config": "psalab.config",
+    "datasets": "psalab.front",
     "errors": "psalab.errors",
+    "instruments": "psalab.front",
+    "missions": "psalab.front",
     "open_index": "psalab.index.ask",
     "read_label": "psalab.labels",
 }

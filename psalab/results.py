@@ -59,14 +59,16 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was sent: the text of the query and the values bound to it."""
+    """What was sent: the text of the query, the values bound to it, and what names became in it."""
 
     text: str
     parameters: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         bound = "".join(f"\n-- ${number}: {value!r}" for number, value in enumerate(self.parameters, 1))
-        return f"{self.text}{bound}"
+        became = "".join(f"\n-- {name}" for name in self.names)
+        return f"{self.text}{bound}{became}"
 
 
 @dataclass(frozen=True, slots=True)

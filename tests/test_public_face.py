@@ -28,11 +28,15 @@ def every_module() -> list[str]:
 def test_the_public_names_are_these_and_sorted() -> None:
     assert psalab.__all__ == sorted(psalab.__all__)
     assert psalab.__all__ == [
+        "Database",
         "__version__",
         "build_index",
         "config",
+        "datasets",
         "demo",
         "errors",
+        "instruments",
+        "missions",
         "open_index",
         "read_label",
     ]
@@ -96,8 +100,9 @@ for name in psalab.__all__:
 def test_every_error_is_a_psalab_error_and_what_it_resembles() -> None:
     for name in psalab.errors.__all__:
         kind = getattr(psalab.errors, name)
-        if name == "PsalabWarning":
-            assert issubclass(kind, UserWarning)
+        if name.endswith("Warning"):
+            assert issubclass(kind, psalab.errors.PsalabWarning), name
+            assert issubclass(kind, UserWarning), name
         elif name != "PsalabError":
             assert issubclass(kind, psalab.errors.PsalabError), name
             assert any(base.__module__ == "builtins" for base in kind.__mro__ if base is not Exception), name

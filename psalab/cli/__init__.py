@@ -21,7 +21,7 @@ app = typer.Typer(
     cls=Commands,
     help="Labels of the Planetary Science Archive as SQL: index a volume, then ask for any keyword of any label.",
     epilog="Exit codes: 0 done, 1 something wrong was found, 2 usage, 3 a mount or a service is not there, "
-    "4 refused, 5 another run holds the lock.",
+    "4 refused, 5 another run holds the lock, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

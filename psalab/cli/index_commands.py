@@ -2,17 +2,21 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from psalab.cli import check_command, update_command
 from psalab.cli.exit_codes import INTERRUPTED, WRONG, complain
 from psalab.cli.options import IndexOption, JsonOption, named_index
-from psalab.cli.show import bytes_in_words, counted, print_json, print_lines, print_table
+from psalab.cli.running import LogFileOption, MetricsOption, both, logged, rejected_of, write_metrics
+from psalab.cli.show import bytes_in_words, counted, print_facts, print_json, print_lines, print_sections, print_table
 
 if TYPE_CHECKING:
     from psalab.index.ask import Index, Status
@@ -26,8 +30,8 @@ _ODD_VALUES: Final = """
 select p.family, o.path, count(*) as count, min(o.text) as example
 from odd_values o join products p using (product_key) group by all order by all
 """
-#: Columns of `keywords` that a terminal has room for; JSON and tab-separated lines have all.
-_SHORT_KEYWORDS: Final = ("family", "path", "type", "unit", "count", "min", "max")
+#: Columns of `keywords` that a terminal has room for, family by family; JSON and tab-separated lines have all.
+_SHORT_KEYWORDS: Final = ("path", "type", "unit", "count", "min", "max")
 
 
 def quoted(path: Path) -> str:
@@ -67,6 +71,8 @@ def build(
             "--fail-on", help="End with 1 if a label was rejected: one that the former index did not reject, or any."
         ),
     ] = "never",
+    log_file: LogFileOption = None,
+    metrics: MetricsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read every label below the roots into an index.
@@ -78,32 +84,39 @@ def build(
     from psalab.index.progress import shown
 
     target = named_index(index)
-    known = _rejected(target) if fail_on == "new" else set()
-    try:
-        with shown() as tell:
-            processes = config.load(jobs=jobs).jobs.value
-            report = build_index(
-                roots, target, jobs=processes, structure=structure, exclude=exclude or (), progress=tell
-            )
-    except KeyboardInterrupt as error:
-        complain("interrupted; the same command goes on from where it was, and a former index is as it was")
-        raise typer.Exit(INTERRUPTED) from error
+    known = rejected_of(target) if fail_on == "new" else set()
+    with logged(log_file, "build", index=str(target), roots=[str(root) for root in roots]) as log:
+        try:
+            with shown() as tell:
+                processes = config.load(jobs=jobs).jobs.value
+                report = build_index(
+                    roots, target, jobs=processes, structure=structure, exclude=exclude or (),
+                    progress=both(tell, log.progress),
+                )  # fmt: skip
+        except KeyboardInterrupt as error:
+            complain("interrupted; the same command goes on from where it was, and a former index is as it was")
+            raise typer.Exit(INTERRUPTED) from error
+        log.write("end", **asdict(report))
+    if metrics:
+        write_metrics(metrics, target, _metrics(report))
     _show_report(report, index, as_json=as_json)
     if fail_on == "damage" and report.rejected:
         raise typer.Exit(WRONG)
-    if fail_on == "new" and (new := _rejected(target) - known):
+    if fail_on == "new" and (new := rejected_of(target) - known):
         complain(f"{counted(len(new), 'file')} rejected that the former index did not reject")
         raise typer.Exit(WRONG)
 
 
-def _rejected(target: Path) -> set[tuple[str, str]]:
-    """Give root and path of what an index holds as rejected; nothing where there is no index yet."""
-    from psalab.index.ask import open_index
-
-    if not target.exists():
-        return set()
-    with open_index(target) as former:
-        return set(former.rows("select root, path from rejected").rows)
+def _metrics(report: "Report") -> dict[str, float | int]:
+    return {
+        "index_products": report.products,
+        "index_size_bytes": report.index.stat().st_size,
+        "run_labels_read": report.labels,
+        "run_labels_rejected": report.rejected,
+        "run_files": report.files,
+        "run_seconds": round(report.seconds, 3),
+        "run_last_success_timestamp_seconds": int(time()),
+    }
 
 
 def _show_report(report: "Report", option: Path | None, *, as_json: bool) -> None:
@@ -161,8 +174,14 @@ def status(*, index: IndexOption = None, as_json: JsonOption = False) -> None:
         fields = _status_fields(opened)
     if as_json:
         print_json(fields)
+    elif sys.stdout.isatty():
+        print_facts(_facts(fields))
+        print_lines([""])
+        told = ("family", "products", "keywords", "view_name")
+        rows = [[family[name] for name in told] for family in fields["families"]]
+        print_table((*told[:3], "table"), rows)
     else:
-        print_table(("what", "value"), list(_status_rows(fields)))
+        print_table(("what", "value"), [*_facts(fields), *_families_in_words(fields)])
 
 
 def _status_fields(opened: "Index") -> dict[str, Any]:
@@ -183,19 +202,21 @@ def _status_fields(opened: "Index") -> dict[str, Any]:
     }
 
 
-def _status_rows(fields: Mapping[str, Any]) -> "list[tuple[str, str]]":
-    rows = [
+def _facts(fields: Mapping[str, Any]) -> "list[tuple[str, str]]":
+    return [
         ("index", f"{fields['index']} ({bytes_in_words(fields['bytes'])})"),
         ("built", f"{_age(fields['built'])}, by psalab {fields['psalab']}"),
         ("structure", "indexed" if fields["structure"] else "left out"),
         *((name, f"{fields[name]:,}") for name in ("labels", "products", "rejected", "keywords")),
         *((f"root {root['root']}", root["path"]) for root in fields["roots"]),
     ]
+
+
+def _families_in_words(fields: Mapping[str, Any]) -> "Iterator[tuple[str, str]]":
     for family in fields["families"]:
         view = f"; table {family['view_name']}" if family["view_name"] else ""
         found = f"{counted(family['products'], 'product')}, {counted(family['keywords'], 'keyword')}{view}"
-        rows.append((f"family {family['family']}", found))
-    return rows
+        yield f"family {family['family']}", found
 
 
 def _age(built: datetime | None) -> str:
@@ -205,6 +226,10 @@ def _age(built: datetime | None) -> str:
     hours, days = minutes / 60, minutes / 60 / 24
     ago = f"{minutes:.0f} min" if hours < 2 else f"{hours:.0f} h" if days < 2 else f"{days:.0f} days"
     return f"{built:%Y-%m-%d %H:%M} UTC, {ago} ago"
+
+
+app.command()(check_command.check)
+app.command()(update_command.update)
 
 
 @app.command()
@@ -250,11 +275,14 @@ def keywords(
         columns, rows = opened.plain.keywords(pattern)
     if not rows:
         complain(f"no keyword fits {pattern!r}")
-    elif sys.stdout.isatty() and not as_json:
-        shown = [columns.index(name) for name in _SHORT_KEYWORDS]
-        columns, rows = _SHORT_KEYWORDS, [tuple(row[at] for at in shown) for row in rows]
-    if rows or not sys.stdout.isatty():
+    if as_json or not sys.stdout.isatty():
         print_table(columns, rows, as_json=as_json)
+    elif rows:
+        shown, family = [columns.index(name) for name in _SHORT_KEYWORDS], columns.index("family")
+        sections: dict[str, list[list[Any]]] = {}
+        for row in rows:
+            sections.setdefault(row[family], []).append([row[at] for at in shown])
+        print_sections(_SHORT_KEYWORDS, sections)
 
 
 @app.command()

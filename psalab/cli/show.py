@@ -14,7 +14,18 @@ from typing import Any, Final, NoReturn
 
 import typer
 
-__all__ = ["bytes_in_words", "counted", "plain", "print_json", "print_lines", "print_table", "printable"]
+__all__ = [
+    "bytes_in_words",
+    "counted",
+    "in_words",
+    "plain",
+    "print_facts",
+    "print_json",
+    "print_lines",
+    "print_sections",
+    "print_table",
+    "printable",
+]
 
 #: Rows of a table that a terminal shows; whoever wants more writes them to a file or a pager.
 _SHOWN_ROWS: Final = 200
@@ -161,21 +172,57 @@ def _tab_separated(cells: Iterable[Any]) -> str:
     return "\t".join(printable(in_words(cell).replace("\\", "\\\\")) for cell in cells)
 
 
-def _print_on_terminal(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print names and what they mean, one to a line."""
+    names, words = zip(*facts, strict=True)
+    print_lines(_row_by_row(names, [[printable(word) for word in words]]))
+
+
+def print_sections(columns: Sequence[str], sections: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+    """Print tables that have their columns in common as one for a terminal, each below its name."""
+    from rich.text import Text
+
+    every = [row for rows in sections.values() for row in rows]
+    table = _grid(columns, (), _numeric(columns, every))
+    left = _SHOWN_ROWS
+    for name, rows in sections.items():
+        shown = rows[:left]
+        left -= len(shown)
+        if shown:
+            table.add_row(Text(printable(name), style="bold"))
+        for row in shown:
+            first, *others = (printable(in_words(value)) for value in row)
+            table.add_row(Text(f"  {first}"), *map(Text, others))
+    console = _console()
+    console.print(table)
+    _print_what_is_left(console, len(every) - (_SHOWN_ROWS - left))
+
+
+def _console() -> Any:
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def _numeric(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[bool]:
+    return [all(isinstance(row[at], int | float | None) for row in rows) for at in range(len(columns))]
+
+
+def _print_what_is_left(console: Any, rows: int) -> None:
+    if rows:
+        console.print(f"... and {rows:,} more rows; a file, a pipe or --json gets them all", style="dim")
+
+
+def _print_on_terminal(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    console = _console()
     shown = rows[:_SHOWN_ROWS]
     cells = [[printable(in_words(value)) for value in row] for row in shown]
     widths = [max([len(name), *(len(row[at]) for row in cells)]) for at, name in enumerate(columns)]
     if sum(min(width, _NARROWEST) + 2 for width in widths) <= console.width:
-        numeric = [all(isinstance(row[at], int | float | None) for row in shown) for at in range(len(columns))]
-        console.print(_grid(columns, cells, numeric))
+        console.print(_grid(columns, cells, _numeric(columns, shown)))
     else:
         print_lines(_row_by_row(columns, cells))
-    if len(rows) > len(shown):
-        more = f"... and {len(rows) - len(shown):,} more rows; a file, a pipe or --json gets them all"
-        console.print(more, style="dim")
+    _print_what_is_left(console, len(rows) - len(shown))
 
 
 def _grid(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Any:

@@ -12,21 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from psalab.errors import FilterError, IndexFileError, QueryFailed
+from psalab.index import ask_browse
+from psalab.index.ask_census import Census, ProductConditions
 from psalab.index.ask_connection import Connection, check_frame_names
 from psalab.index.ask_filter import Filter
 from psalab.index.ask_keywords import Catalogue
-from psalab.index.ask_names import Census, ProductConditions, product_conditions
+from psalab.index.ask_names import product_conditions
 from psalab.index.ask_source import IndexSource, Question, Reading
 from psalab.index.ask_tables import Plain, Tables
 from psalab.index.walk import unescape
 from psalab.results import DEFAULT_COLUMNS, Results, Rows, to_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     import pandas as pd
 
+    from psalab.index.ask_browse import Counts
     from psalab.index.sql import Query
 
 __all__ = ["Index", "Status", "open_index"]
@@ -137,6 +140,8 @@ class Index:
     """An open index.
 
     ======================================= ===================================================================
+    ``missions()``, ``instruments(...)``,   what is in it, by the names that people use: counts and times
+    ``datasets(mission=...)``
     ``search(instrument="OSINAC", ...)``    products by names, time and a filter over any keyword -> `Results`
     ``sql("select ...")``                   any question in DuckDB's SQL -> DataFrame
     ``keywords("*ANGLE*")``                 which keywords there are, with type, unit and range
@@ -144,6 +149,7 @@ class Index:
     ``table("OSINAC")``                     all keywords of a family as a DataFrame
     ``rejected()``, ``odd_values()``        labels that are none; values that do not fit their column
     ``families()``, ``roots()``, ``runs()`` what is in it, and since when
+    ``check()``                             what is wrong with the volumes
     ``status()``                            numbers
     ======================================= ===================================================================
 
@@ -240,14 +246,18 @@ class Index:
     ) -> Results:
         """Search for products.
 
-        Names are compared in any case, ``*`` and ``?`` are wildcards, a list means any of them.
+        Names are compared in any case, and blanks, hyphens and underscores are alike; ``*`` and ``?`` are wildcards, a
+        list means any of them. ``results.notes`` says what names became.
 
         Parameters
         ----------
-        id, mission, instrument, dataset, level : str or list of str, optional
-            As in the columns of `products`. A mission or an instrument may also be a whole word of the name.
+        id, dataset, level : str or list of str, optional
+            As in the columns of `products`.
+        mission, instrument : str or list of str, optional
+            As people call them (Rosetta, Philae, OSIRIS, OSIRIS NAC, Mars Express HRSC), as the labels do (OSINAC), or a
+            whole word of a name that is not known otherwise. An instrument stands for its parts, too.
         target : str or list of str, optional
-            Matches any target of a product, also as a whole word of a longer name: 67P.
+            Any target of a product, as people call it (Chury) or by a whole word of its name (67P).
         time : (start, end), optional
             Products that overlap this interval, its end excluded; texts, datetimes or None (open).
         filter : str, optional
@@ -268,27 +278,50 @@ class Index:
         Raises
         ------
         FilterError
-            A mistake in the filter, or a name that the index does not know, with suggestions.
+            A mistake in the filter, or a name that is not known, with suggestions. A name that is known, but of which the
+            index holds nothing, is an empty answer that says so.
         """
-        conditions = product_conditions(
+        conditions = self._conditions(
+            id=id,
+            mission=mission,
+            instrument=instrument,
+            target=target,
+            dataset=dataset,
+            time=time,
+            level=level,
+            kind=kind,
+            versions=versions,
+        )
+        return Results(self._source(conditions, filter, _names("keywords", keywords), _limit(limit)))
+
+    def _conditions(
+        self,
+        *,
+        id: Any = None,
+        target: Any = None,
+        time: Any = None,
+        kind: Any = "data",
+        versions: str = "latest",
+        **named: Any,
+    ) -> ProductConditions:
+        return product_conditions(
             self._census,
             lambda: self._targets,
             id=id,
             target=target,
             time=time,
             versions=versions,
-            named={"mission": mission, "instrument": instrument, "dataset": dataset, "level": level, "kind": kind},
+            named={**named, "kind": kind},
         )
-        return self._results(conditions, filter, _names("keywords", keywords), _limit(limit))
 
-    def _results(
+    def _source(
         self,
         conditions: ProductConditions,
         filter: str | None,
         keywords: list[str],
         limit: int | None,
         product_columns: tuple[str, ...] = DEFAULT_COLUMNS,
-    ) -> Results:
+    ) -> IndexSource:
         families = {group.family for group in self._census.groups if conditions.match(group)}
         parsed = None if filter is None else Filter.of(filter, self._catalogue, families)
         names = [name for name in dict.fromkeys(keywords) if name not in product_columns]
@@ -300,7 +333,64 @@ class Index:
         reading = Reading(self._connection, self._catalogue, lambda: self._census, lambda: self._folders)
         source = IndexSource(reading, question, datetime.now(UTC))
         source.found()  # a search counts first: whatever is wrong with it is said here
-        return Results(source)
+        return source
+
+    # ------------------------------------------------------------------------------- browsing
+
+    def missions(self) -> pd.DataFrame:
+        """List the missions: how labels call each, and how many instruments, data sets and products there are.
+
+        Counted are the latest versions of data products, as `search` finds them; first and last are their times.
+        """
+        return self._counted(ask_browse.missions)
+
+    def instruments(self, mission: str | Iterable[str] | None = None) -> pd.DataFrame:
+        """List the instruments: how labels call each, its levels, and how many data sets and products there are.
+
+        Parameters
+        ----------
+        mission : str or list of str, optional
+            As in `search`.
+        """
+        return self._counted(ask_browse.instruments, mission=mission)
+
+    def datasets(
+        self,
+        *,
+        mission: str | Iterable[str] | None = None,
+        instrument: str | Iterable[str] | None = None,
+        target: str | Iterable[str] | None = None,
+        dataset: str | Iterable[str] | None = None,
+        time: tuple[Any, Any] | None = None,
+        level: str | Iterable[str] | None = None,
+        kind: str | Iterable[str] | None = "data",
+        versions: str = "latest",
+    ) -> pd.DataFrame:
+        """List the data sets (PDS4: collections) with products that a search finds, and how many each has.
+
+        Parameters
+        ----------
+        mission, instrument, target, dataset, time, level, kind, versions
+            As in `search`.
+        """
+        return self._counted(
+            ask_browse.datasets,
+            mission=mission,
+            instrument=instrument,
+            target=target,
+            dataset=dataset,
+            time=time,
+            level=level,
+            kind=kind,
+            versions=versions,
+        )
+
+    def _counted(self, count: Callable[[list[tuple[Any, ...]]], Counts], **arguments: Any) -> pd.DataFrame:
+        """Count what a search finds; ``attrs["psalab"]["notes"]`` says what names became."""
+        source = self._source(self._conditions(**arguments), None, [], None)
+        frame = to_frame(ask_browse.to_arrow(count(source.summarise(ask_browse.SUMMARISED).rows)))
+        frame.attrs["psalab"] = {"notes": list(source.notes)}
+        return frame
 
     @cached_property
     def _census(self) -> Census:
@@ -375,8 +465,8 @@ class Index:
             wanted = list(dict.fromkeys(_names("columns", columns)))
         keywords = [column for column in wanted if column not in PRODUCT_COLUMNS]
         conditions = ProductConditions(families=inside)
-        results = self._results(conditions, filter, keywords, _limit(limit), tuple(PRODUCT_COLUMNS))
-        return results.frame(wanted)
+        source = self._source(conditions, filter, keywords, _limit(limit), tuple(PRODUCT_COLUMNS))
+        return Results(source).frame(wanted)
 
     def rejected(self) -> pd.DataFrame:
         """List the files that should be labels and are none: path, reason, line and the text there."""
@@ -400,6 +490,51 @@ class Index:
 
     def _frame(self, query: Query) -> pd.DataFrame:
         return to_frame(self._connection.table(*query))
+
+    def check(
+        self,
+        *,
+        sizes: bool = False,
+        hash: bool = False,
+        dataset: str | None = None,
+        waivers: str | os.PathLike[str] | None = None,
+        since: str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """Check labels, files, ids, versions and values for what is wrong.
+
+        Parameters
+        ----------
+        sizes : bool
+            Compare the sizes that labels declare with those of the files.
+        hash : bool
+            Read every file that has an MD5 sum in its PDS4 label, and compare.
+        dataset : str, optional
+            Findings of these data sets alone; ``*`` and ``?`` are wildcards, in any case.
+        waivers : path, optional
+            File of findings that may stay (CSV: code, path, reason, until).
+        since : path, optional
+            A former report (what ``psalab index check --json`` printed): column ``new`` tells what it did not have.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each finding: code, severity, dataset, root, path, line, about, found, expected, new, waived.
+            ``attrs["psalab"]`` holds the counts and what was not checked.
+
+        Raises
+        ------
+        ConfigError
+            The waivers or the former report cannot be used.
+        """
+        from psalab.index.check import Check, Options
+        from psalab.index.check_report import as_table
+        from psalab.index.progress import bar
+
+        with bar() as tell:
+            check = Check(self._connection, Options(sizes, hash, dataset, waivers, since), tell)
+            frame = to_frame(as_table(check))
+        frame.attrs["psalab"] = check.closing()
+        return frame
 
     def status(self) -> Status:
         """Give the numbers of the index."""

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from psalab.errors import AmbiguousKeyword, FilterError
-from psalab.index.ask_names import suggestion
 from psalab.index.sql import Query, quoted
 from psalab.labels.paths import PathIndex, suggest
 from psalab.labels.units import exact_conversion
+from psalab.query.names import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,121 +1,28 @@
-"""What the arguments of a search mean in one index: names as people type them become values that the index holds.
-
-One query, the census, counts the products by everything that a search names. It says what a name may mean, which
-families can match at all, and where a condition needs no look at the single products because all of a family fulfil it.
-"""
+"""What the arguments of a search mean in one index: names as people say them become values that the index holds."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from psalab.errors import FilterError
-from psalab.index.sql import Query, glob_expression, joined
+from psalab.index.ask_census import Allowed, ProductConditions, telling
+from psalab.index.sql import Query, joined
 from psalab.labels.values import parse_time
+from psalab.query.names import has_wildcard, holds, key, like, names, shortened, suggestion
+from psalab.query.translation import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from psalab.index.ask_connection import Connection
+    from psalab.index.ask_census import Census, Group
+    from psalab.query.names import Entry
 
-__all__ = ["Census", "Group", "OneOrMore", "ProductConditions", "product_conditions", "suggestion"]
+__all__ = ["product_conditions"]
 
-OneOrMore = "str | Iterable[str] | None"
-
-NAMED: Final = ("mission", "instrument", "dataset", "level", "kind")
 #: Words of the vocabulary: asking for one that the index does not hold is an empty answer, not a mistake.
-_VOCABULARY: Final = {
-    "level": frozenset({"raw", "calibrated", "derived"}),
-    "kind": frozenset({"data", "browse", "document", "calibration", "collection", "bundle", "context", "ancillary"}),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Products that a search cannot tell apart by names."""
-
-    family: str
-    latest: bool
-    named: Mapping[str, str | None]
-    products: int
-
-
-@dataclass(frozen=True, slots=True)
-class Census:
-    """All groups of an index."""
-
-    groups: tuple[Group, ...]
-
-    @classmethod
-    def of(cls, connection: Connection) -> Census:
-        """Count the products of an index."""
-        columns = ", ".join(NAMED)
-        _, rows = connection.rows(f"select family, latest, {columns}, count(*) from products group by all order by all")
-        return cls(
-            tuple(Group(row[0], row[1] is not False, dict(zip(NAMED, row[2:-1], strict=True)), row[-1]) for row in rows)
-        )
-
-    def values(self, name: str) -> list[str]:
-        """All values of a column."""
-        return sorted({value for group in self.groups if (value := group.named[name]) is not None})
-
-
-@dataclass(frozen=True, slots=True)
-class ProductConditions:
-    """What the arguments of a search ask of the columns of `products`.
-
-    Attributes
-    ----------
-    allowed : mapping of column to values
-        Names that the census can judge.
-    latest : bool
-        Latest versions alone.
-    families : frozenset of str, optional
-        These families alone.
-    looked_at : tuple of Query
-        Conditions (on ``p``) that only a look at the products can judge: id, target, time.
-    notes : tuple of str
-        What names became, for the user.
-    """
-
-    allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    latest: bool = False
-    families: frozenset[str] | None = None
-    looked_at: tuple[Query, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def match(self, group: Group) -> bool:
-        """Whether the products of a group fulfil what names say."""
-        return (
-            (group.latest or not self.latest)
-            and (self.families is None or group.family in self.families)
-            and all(group.named[name] in values for name, values in self.allowed.items())
-        )
-
-    def sql(self, groups: Iterable[Group]) -> Query:
-        """Render the conditions on ``p``; those that all of `groups` fulfil are left away."""
-        groups = tuple(groups)
-        parts = []
-        if self.families is not None and any(group.family not in self.families for group in groups):
-            parts.append(_one_of("p.family", self.families))
-        parts += [
-            _one_of(f"p.{name}", values)
-            for name, values in self.allowed.items()
-            if any(group.named[name] not in values for group in groups)
-        ]
-        if self.latest and not all(group.latest for group in groups):
-            parts.append(Query("p.latest is not false"))
-        return joined(" and ", (*parts, *self.looked_at))
-
-
-def _one_of(column: str, values: Iterable[str]) -> Query:
-    values = tuple(sorted(values))
-    if not values:
-        return Query("false")
-    return Query(f"{column} in ({', '.join('?' * len(values))})", values)
+_KINDS: Final = frozenset({"data", "browse", "document", "calibration", "collection", "bundle", "context", "ancillary"})
 
 
 # ------------------------------------------------------------------------------- the arguments
@@ -141,104 +48,166 @@ def product_conditions(
     id, target, time, versions
         As in ``Index.search``.
     named : mapping
-        Arguments for the columns of `NAMED`; None does not restrict.
+        Arguments for columns by their names (mission, instrument, dataset, level, kind); None does not restrict.
 
     Raises
     ------
     FilterError
-        A name that the index does not know, with suggestions; a time or a version that is none.
+        A name that neither the index nor the table of names knows, with suggestions; a time or a version that is none.
     """
-    allowed, notes, looked_at = {}, [], []
-    for name, asked in named.items():
-        if asked is not None:
-            allowed[name], became = _named(name, _listed(name, asked), census.values(name))
-            notes += became
+    allowed, notes, looked_at = [], [], []
+    within = census.groups
+    for name in sorted((name for name in named if named[name] is not None), key=lambda name: name != "mission"):
+        asked = named[name]
+        if name in ("mission", "instrument"):
+            condition, became = _identity(census, name, listed(name, asked), within)
+            within = tuple(group for group in within if condition.match(group))
+        else:
+            condition, became = _plain(census, name, listed(name, asked))
+        allowed.append(condition)
+        notes += became
     if id is not None:
-        looked_at.append(_id_condition(_listed("id", id)))
+        looked_at.append(_id_condition(listed("id", id)))
     if target is not None:
-        matched, became = _targets(_listed("target", target), targets())
+        matched, became = _targets(listed("target", target), targets())
         notes += became
         looked_at.append(Query("list_has_any(p.targets, ?::varchar[])", (matched,)))
     if time is not None:
         looked_at.append(_time_condition(time))
     if versions not in ("latest", "all"):
         raise FilterError(f"versions={versions!r}: expected 'latest' or 'all'")
-    return ProductConditions(allowed, versions == "latest", None, tuple(looked_at), tuple(notes))
+    return ProductConditions(tuple(allowed), versions == "latest", None, tuple(looked_at), tuple(notes))
 
 
-def _listed(name: str, asked: Any) -> list[str]:
-    items = [asked] if isinstance(asked, str) else list(asked) if hasattr(asked, "__iter__") else [asked]
-    if not items or not all(isinstance(item, str) and item.strip() for item in items):
-        raise FilterError(f"{name}={asked!r}: expected a text, or a list of texts")
-    return [item.strip() for item in items]
-
-
-def _named(name: str, asked: Sequence[str], known: list[str]) -> tuple[frozenset[str], list[str]]:
+def _plain(census: Census, name: str, asked: Sequence[str]) -> tuple[Allowed, list[str]]:
+    """Resolve data sets, levels or kinds by the words of the index."""
+    known = census.values(name)
     values: set[str] = set()
     notes = []
     for item in asked:
-        matched = [value for value in known if _same_name(item, value)]
-        if not matched and name in ("mission", "instrument") and not _has_wildcard(item):
-            matched = [value for value in known if _word_in(item, value)]
-            if matched:
-                notes.append(f"{item} -> {', '.join(matched)}")
-        if not matched and item.casefold() not in _VOCABULARY.get(name, ()):
+        said = _level(item) if name == "level" else item
+        matched = [value for value in known if like(said, value)]
+        if not matched and not _in_vocabulary(name, said):
             raise FilterError(f"{name}={item!r}: this index knows no such {name}{suggestion(item, known)}")
+        notes += _became(item, [said])
         values.update(matched)
-    return frozenset(values), notes
+    return Allowed((name,), frozenset((value,) for value in values)), notes
+
+
+def _level(said: str) -> str:
+    return said if has_wildcard(said) else next((entry.name for entry in names().find("level", said)), said)
+
+
+def _in_vocabulary(name: str, word: str) -> bool:
+    return word.casefold() in _KINDS if name == "kind" else name == "level" and bool(names().find("level", word))
+
+
+def _identity(census: Census, name: Any, asked: Sequence[str], within: Sequence[Group]) -> tuple[Allowed, list[str]]:
+    """Resolve missions or instruments; an instrument is one of the missions that were asked for (groups `within`)."""
+    meant: list[Callable[[Group], bool]] = []
+    notes: list[str] = []
+    for item in asked:
+        judge, became = _meaning(census, name, item, within)
+        meant.append(judge)
+        notes += became
+    return telling(name, lambda group: any(judge(group) for judge in meant), within), notes
+
+
+def _meaning(
+    census: Census, name: Any, item: str, within: Sequence[Group]
+) -> tuple[Callable[[Group], bool], list[str]]:
+    """Tell which groups a name means: by the words of the index and the table of names, else as a word of a name."""
+    entries = () if has_wildcard(item) else names().find(name, item)
+    judge = _judge(name, item, entries)
+    if not entries and not has_wildcard(item) and not any(map(judge, census.groups)):
+        judge = _word_of(name, item)
+    found = [group for group in within if judge(group)]
+    if found:
+        return judge, [*_became(item, _values(found, name, entries)), *_not_told_apart(item, entries)]
+    if any(map(judge, census.groups)):
+        return judge, [f"{item} -> nothing: what is called so belongs to other missions"]
+    if entries:
+        return judge, [_nothing(item, entries)]
+    near = suggestion(item, census.values(name), names().spoken(name))
+    raise FilterError(f"{name}={item!r}: this index knows no such {name}{near}")
+
+
+def _judge(name: str, item: str, entries: Iterable[Entry]) -> Callable[[Group], bool]:
+    """Make a function that tells whether a group is meant: it bears the name, or it is one of the entries."""
+    covered = frozenset(entry for found in entries for entry in names().covered(found))
+
+    def judge(group: Group) -> bool:
+        value = group.named[name]
+        return (value is not None and _same(item, value)) or not covered.isdisjoint(group.entries())
+
+    return judge
+
+
+def _word_of(name: str, item: str) -> Callable[[Group], bool]:
+    """Make a function that tells whether a group bears a name that holds a word."""
+    return lambda group: holds(group.named[name] or "", item)
+
+
+def _same(item: str, value: str) -> bool:
+    """Equal as names are, or like the pattern; of several joined by ``+`` one is enough."""
+    if has_wildcard(item):
+        return like(item, value)
+    return key(item) == key(value) or key(item) in map(key, value.split("+"))
+
+
+def _values(groups: Iterable[Group], name: str, entries: Iterable[Entry]) -> list[str]:
+    """Tell what the index calls it; a mission that is said by its host is shown by the host."""
+    column = "host" if any(entry.kind == "host" for entry in entries) else name
+    return sorted({value for group in groups if (value := group.named[column]) is not None})
 
 
 def _targets(asked: Sequence[str], known: list[str]) -> tuple[list[str], list[str]]:
     values: set[str] = set()
     notes = []
     for item in asked:
-        matched = [
-            value for value in known if _same_name(item, value) or (not _has_wildcard(item) and _word_in(item, value))
-        ]
-        if not matched:
-            raise FilterError(f"target={item!r}: this index knows no such target{suggestion(item, known)}")
-        if [value.casefold() for value in matched] != [item.casefold()]:
-            shown = ", ".join(matched[:3]) + (f" and {len(matched) - 3} more" if len(matched) > 3 else "")
-            notes.append(f"{item} -> {shown}")
+        entries = () if has_wildcard(item) else names().find("target", item)
+        said = {item, *(name for entry in entries for name in entry.written)}
+        matched = [v for v in known if _same(item, v) or (not has_wildcard(item) and any(holds(v, n) for n in said))]
+        if not matched and not entries:
+            near = suggestion(item, known, names().spoken("target"))
+            raise FilterError(f"target={item!r}: this index knows no such target{near}")
+        notes += _became(item, matched) if matched else [_nothing(item, entries)]
         values.update(matched)
     return sorted(values), notes
 
 
-def _has_wildcard(text: str) -> bool:
-    return "*" in text or "?" in text
+# ------------------------------------------------------------------------------- what names became
 
 
-def _same_name(asked: str, value: str) -> bool:
-    """Equal but for case, with wildcards; of several ids joined by ``+`` one is enough."""
-    if not _has_wildcard(asked):
-        return asked.casefold() == value.casefold() or asked.casefold() in value.casefold().split("+")
-    return re.fullmatch(glob_expression(asked), value, re.IGNORECASE) is not None
+def _became(item: str, values: Sequence[str]) -> list[str]:
+    """``67P -> 67P/CHURYUMOV-GERASIMENKO 1 (1969 R1)``; nothing where the index calls it the same, or by a pattern."""
+    if not values or has_wildcard(item) or {key(value) for value in values} == {key(item)}:
+        return []
+    shown = ", ".join(map(shortened, values[:3]))
+    return [f"{item} -> {shown}{f' and {len(values) - 3} more' if len(values) > 3 else ''}"]
 
 
-def _word_in(asked: str, value: str) -> bool:
-    return re.search(rf"(?<![^\W_]){re.escape(asked)}(?![^\W_])", value, re.IGNORECASE) is not None
+def _nothing(item: str, entries: Sequence[Entry]) -> str:
+    known = " or ".join(f"{entry.name} ({entry.mission})" if entry.mission else entry.name for entry in entries[:3])
+    return f"{item} -> nothing: {known} is known, but this index holds no product of it"
 
 
-def suggestion(asked: str, known: Iterable[str]) -> str:
-    """``; did you mean A or B?``, or what there is when nothing is near."""
-    by_fold = {name.casefold(): name for name in known}
-    near = get_close_matches(asked.casefold(), by_fold, n=3, cutoff=0.6)
-    if not near:
-        near = [fold for fold in by_fold if asked.casefold() in fold][:3]
-    if near:
-        return f"; did you mean {' or '.join(by_fold[fold] for fold in near)}?"
-    if not by_fold:
-        return "; it has none at all"
-    names = sorted(by_fold.values())
-    return f"; it knows {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+def _not_told_apart(item: str, entries: Iterable[Entry]) -> list[str]:
+    wholes = {entry.part_of for entry in entries if entry.part_of is not None and not entry.told_apart}
+    return (
+        [f"{item}: the names in labels do not tell the parts of {' and '.join(sorted(wholes))} apart"] if wholes else []
+    )
+
+
+# ------------------------------------------------------------------------------- ids and times
 
 
 def _id_condition(asked: Sequence[str]) -> Query:
-    plain = [item.casefold() for item in asked if not _has_wildcard(item)]
+    plain = [item.casefold() for item in asked if not has_wildcard(item)]
     parts = []
     if plain:
         parts.append(Query(f"lower(p.id) in ({', '.join('?' * len(plain))})", tuple(plain)))
-    parts += [Query("p.id ilike ? escape '\\'", (_like(item),)) for item in asked if _has_wildcard(item)]
+    parts += [Query("p.id ilike ? escape '\\'", (_like(item),)) for item in asked if has_wildcard(item)]
     return Query("(" + " or ".join(part.text for part in parts) + ")", tuple(v for part in parts for v in part.values))
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from psalab.index.ask_census import Census, Group, ProductConditions
     from psalab.index.ask_connection import Connection
     from psalab.index.ask_keywords import Catalogue, Family, KeywordColumn
-    from psalab.index.ask_names import Census, Group, ProductConditions
 
 __all__ = ["IndexSource", "Question", "Reading"]
 
@@ -90,7 +90,7 @@ class IndexSource:
     def request(self) -> Request:
         """The select of all rows; pages ask for parts of it."""
         query = self._fetch(self._ordered_matches(self._question.limit), self.columns, named=True)
-        return Request(query.text, query.values)
+        return Request(query.text, query.values, self._question.conditions.notes)
 
     @property
     def asked_at(self) -> datetime:

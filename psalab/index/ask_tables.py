@@ -13,9 +13,9 @@ from psalab.index.sql import Query, glob_expression, joined, union_all
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from psalab.index.ask_census import Census
     from psalab.index.ask_connection import Connection
     from psalab.index.ask_keywords import Catalogue, KeywordColumn
-    from psalab.index.ask_names import Census
     from psalab.results import Rows
 
 __all__ = ["Plain", "Tables"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -196,10 +197,11 @@ def test_the_status_comes_as_json(built: Path) -> None:
     assert status["structure"] is False
 
 
-def test_on_a_terminal_the_status_is_a_table(built: Path) -> None:
-    ended = psalab_on_a_terminal("index", "status", "--index", "small.duckdb", cwd=built)
+def test_on_a_terminal_the_status_is_facts_and_a_table_of_families(built: Path) -> None:
+    ended = psalab_on_a_terminal("index", "status", "--index", "small.duckdb", cwd=built, columns=80)
     assert ended.code == 0
-    assert "family SC/CAM" in ended.output
+    assert ["products", "3"] in [line.split() for line in ended.lines]
+    assert [line.split()[:2] for line in ended.lines if line.startswith("SC/")] == [["SC/CAM", "3"]]
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
@@ -282,10 +284,24 @@ def test_a_pattern_that_nothing_fits_is_said(built: Path) -> None:
     assert ended.errors == "psalab: no keyword fits '*ANGEL*'\n"
 
 
-def test_on_a_terminal_keywords_are_a_table(built: Path) -> None:
-    ended = psalab_on_a_terminal("index", "keywords", "PHASE_*", "--index", "small.duckdb", cwd=built)
-    assert "GEOMETRY/PHASE_ANGLE" in ended.output
-    assert "examples" not in ended.output
+def test_on_a_terminal_keywords_are_a_table_family_by_family(built: Path) -> None:
+    ended = psalab_on_a_terminal("index", "keywords", "PHASE_*", "--index", "small.duckdb", cwd=built, columns=80)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", ended.output)
+    header, rule, family, keyword = (line.split() for line in plain.splitlines() if line)
+    assert header == ["path", "type", "unit", "count", "min", "max"]
+    assert len(rule) == 1
+    assert family == ["SC/CAM"]
+    assert keyword == ["GEOMETRY/PHASE_ANGLE", "float", "deg", "3", "10.5", "31.5"]
+
+
+def test_on_a_terminal_a_long_list_of_keywords_is_cut(tmp_path: Path) -> None:
+    lines = [f"KEY_{number} = {number}" for number in range(300)]
+    (tmp_path / "V").mkdir()
+    (tmp_path / "V" / "a.lbl").write_text("\n".join(["PDS_VERSION_ID = PDS3", *lines, "END\n"]))
+    assert psalab("index", "build", "V", "--index", "i.duckdb", cwd=tmp_path).code == 0
+    ended = psalab_on_a_terminal("index", "keywords", "KEY_*", "--index", "i.duckdb", cwd=tmp_path)
+    assert ended.output.count("KEY_") == 200
+    assert "... and 100 more rows; a file, a pipe or --json gets them all" in ended.output
 
 
 # --------------------------------------------------------------------------------------------------- what is no index

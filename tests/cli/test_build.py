@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import signal
 import subprocess
@@ -204,21 +205,24 @@ def test_a_file_that_is_no_index_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "i.duckdb").read_text() == "precious"
 
 
-def test_an_interrupted_build_says_so_and_goes_on_the_next_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupted_build_says_so_and_goes_on_the_next_time(tmp_path: Path, jobs: str) -> None:
+    """Ctrl-C of a terminal reaches all processes of the command."""
     write_labels(tmp_path / "V", 1, 6000)
-    command = [*PSALAB, "index", "build", "V", "--index", "i.duckdb", "--jobs", "1"]
+    command = [*PSALAB, "index", "build", "V", "--index", "i.duckdb", "--jobs", jobs]
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+        command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
         while process.poll() is None and not list(tmp_path.glob("i.duckdb.building/*.chunk")):
             time.sleep(0.005)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         output, errors = process.communicate()
     assert (process.returncode, output) == (130, "")
     assert (
         errors == "psalab: interrupted; the same command goes on from where it was, and a former index is as it was\n"
     )
-    assert not (tmp_path / "i.duckdb").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["V", "i.duckdb.building"]
     ended = build(tmp_path, "V", "--json")
     assert ended.code == 0
     report = json.loads(ended.output)

@@ -99,9 +99,9 @@ def test_the_answer_says_what_a_name_became(index: Index) -> None:
     [
         ({"instrument": "CAMM"}, "instrument='CAMM': this index knows no such instrument; did you mean CAM?"),
         ({"instrument": "XYZ"}, "it knows CAM, DUST, SPEC"),
-        ({"mission": "Rosetta"}, "it knows SYNTHETIC MISSION"),
+        ({"mission": "Qwertz"}, "it knows SYNTHETIC MISSION"),
         ({"dataset": "SC-CAM-V2.0"}, "did you mean SC-CAM-V1.0 or"),
-        ({"target": "67"}, "did you mean 67P/CHURYUMOV-GERASIMENKO"),
+        ({"target": "67"}, "did you mean 67P?"),
         ({"target": "PHOBOS2"}, "did you mean PHOBOS?"),
         ({"target": "X*"}, "this index knows no such target"),
         ({"level": "row"}, "did you mean raw?"),
