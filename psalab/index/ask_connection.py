@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from psalab.errors import IndexFileError, IndexLocked, PsalabError, QueryFailed
+from psalab.index.interruptible import interruptible
 from psalab.results import Rows
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Connection:
         with self._cursor() as cursor, self._mapped(timeout):
             for name, frame in frames.items():
                 cursor.register(name, frame)
-            return _answer(run, cursor, timeout)
+            return interruptible(run, cursor, timeout)
 
     def _alive(self) -> duckdb.DuckDBPyConnection:
         if self._instance is None:
@@ -178,44 +178,6 @@ def check_frame_names(names: Sequence[str]) -> None:
     for name in names:
         if name.lower() in _FRAME_NAMES_TAKEN:
             raise QueryFailed(f"{name!r} is a table of the index; give your own frame another name")
-
-
-def _answer(
-    run: Callable[[duckdb.DuckDBPyConnection], T], cursor: duckdb.DuckDBPyConnection, timeout: float | None
-) -> T:
-    """Run a question so that the time, or Ctrl-C, ends it.
-
-    DuckDB has no setting for a timeout, and looks for Ctrl-C only between its own tasks. So the question runs on a thread,
-    and who asked waits here. An interrupt that comes before the statement runs is lost: it is repeated until the end.
-    """
-    done = threading.Event()
-    values: list[T] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            values.append(run(cursor))
-        except BaseException as error:  # noqa: BLE001  raised again where it was asked
-            errors.append(error)
-        finally:
-            done.set()
-
-    threading.Thread(target=work, name="psalab-question", daemon=True).start()
-    try:
-        in_time = done.wait(timeout)
-    except BaseException:
-        _stop(cursor, done)
-        raise
-    if not in_time:
-        _stop(cursor, done)
-    if errors:
-        raise errors.pop()
-    return values[0]
-
-
-def _stop(cursor: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
-    while not done.wait(0.02):
-        cursor.interrupt()
 
 
 # ------------------------------------------------------------------------------- opening

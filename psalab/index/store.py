@@ -19,6 +19,7 @@ from psalab.index.chunk_file import product_key, read_products, read_values
 from psalab.index.columns import Family, merge, settle, take_in
 from psalab.index.describe import keyword_rows, observed_rows, view_names, view_sql
 from psalab.index.former import LONG_ROWS, Former, Kept
+from psalab.index.interruptible import interruptible
 from psalab.index.listed import LISTED
 from psalab.index.sql import literal, quoted
 from psalab.index.tables import (
@@ -221,33 +222,27 @@ def load(
     """
     scratch = target.with_name(f"{target.name}.tmp")
     scratch.mkdir(exist_ok=True)
-    connection = database(scratch)
-    try:
+
+    def fill(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int, int]:
         connection.execute(f"attach {literal(str(target))} as made (row_group_size {_ROW_GROUP}, block_size {_BLOCK})")
         connection.execute("use made")
         connection.execute(_TABLES)
-        loader = Loader(connection, scratch, run, listings, Former(connection, keep) if keep else None, threads=threads)
+        former = Former(connection, keep) if keep else None
+        loader = Loader(connection, scratch, run, listings, former, threads=threads)
         loader.reject([(root, path, reason, None, None) for root, path, reason in unreadable])
-        progress("products")
-        loader.products(chunks)
-        families = loader.settle()
-        for name in sorted(families):
-            if families[name].wide:
-                progress(name)
-                loader.wide(families[name])
-        progress("other keywords")
-        loader.long()
-        progress("files")
-        loader.files()
-        loader.about()
+        loader.fill(chunks, progress)
         counts = connection.execute(
             "select labels, products, rejected, files from runs order by run desc limit 1"
         ).fetchall()[0]
         connection.execute("checkpoint")
+        return counts
+
+    connection = database(scratch)
+    try:
+        return interruptible(fill, connection)
     finally:
         connection.close()
         shutil.rmtree(scratch, ignore_errors=True)
-    return counts
 
 
 def database(scratch: Path) -> duckdb.DuckDBPyConnection:
@@ -318,6 +313,21 @@ class Loader:
         self.rejected = _Spool(scratch / "rejected.arrows", REJECTED)
         if former:
             run.number = former.last_run + 1
+
+    def fill(self, chunks: Sequence[Path], progress: Callable[[str], None]) -> None:
+        """Fill all tables."""
+        progress("products")
+        self.products(chunks)
+        families = self.settle()
+        for name in sorted(families):
+            if families[name].wide:
+                progress(name)
+                self.wide(families[name])
+        progress("other keywords")
+        self.long()
+        progress("files")
+        self.files()
+        self.about()
 
     def _load(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch], sql: str, values: Sequence[Any] = ()) -> None:
         """Run a statement over batches that it knows as `incoming`; they are made while it runs, one after another."""

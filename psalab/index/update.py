@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from psalab.errors import IndexFileError, NotMounted, TooMuchForgotten, VolumeError
 from psalab.index.build import Builder, Progress, as_listing, file_name, locked, mapped_errors, remove_database
 from psalab.index.differences import Differences, read_digests
+from psalab.index.interruptible import interruptible
 from psalab.index.listed import Listed
 from psalab.index.progress import shown
 from psalab.index.sql import literal
@@ -339,7 +340,7 @@ class Updater(Builder):
                 threads=jobs,
             )
             delta.reject([(*row, None, None) for row in self.unreadable])
-            delta.apply(chunks)
+            interruptible(lambda _: delta.apply(chunks), connection)
             connection.execute("checkpoint made")
             connection.execute("use memory; detach made; detach former")
             os.replace(part, self.target)
