@@ -379,11 +379,24 @@ class Results:
 
     def _repr_html_(self) -> str:
         columns, rows = self._shown()
-        head = "".join(f"<th>{_escape(name)}{_unit_html(self.units.get(name))}</th>" for name in columns)
-        body = "".join("<tr>" + "".join(f"<td>{_escape(_text(value))}</td>" for value in row) + "</tr>" for row in rows)
+        numeric = [any(_is_number(value) for value in column) for column in zip(*rows, strict=True)]
+        head = "".join(
+            _cell_html("th", _breakable(name) + _unit_html(self.units.get(name)), right=right)
+            for name, right in zip(columns, numeric, strict=False)
+        )
+        body = "".join(
+            "<tr>"
+            + "".join(
+                _cell_html("td", _escape(_text(value)), right=right) for value, right in zip(row, numeric, strict=True)
+            )
+            + "</tr>"
+            for row in rows
+        )
         remarks = "".join(f"<br>{_escape(line)}" for line in self._remarks())
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
-        more = f"<p>&hellip; {len(self) - len(rows):,} more</p>" if len(self) > len(rows) else ""
+        made = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        table = f'<div style="overflow-x:auto">{made}</div>' if rows else ""
+        rest = len(self) - len(rows)
+        more = f"<p>&hellip; {rest:,} more; <code>.df</code> has all</p>" if rest > 0 else ""
         return f"<div><p><b>{_escape(self._headline())}</b>{remarks}</p>{table}{more}</div>"
 
     def _shown(self) -> tuple[tuple[str, ...], list[list[Any]]]:
@@ -494,7 +507,7 @@ class Product:
         width = max(map(len, self.columns))
         units = self._source.units
         lines = [
-            f"{name.ljust(width)}  {_text(value)} {units.get(name) or ''}".rstrip()
+            f"{name.ljust(width)}  {_whole_text(value)} {units.get(name) or ''}".rstrip()
             for name, value in self.as_dict().items()
         ]
         return "\n".join(lines)
@@ -502,7 +515,8 @@ class Product:
     def _repr_html_(self) -> str:
         units = self._source.units
         rows = "".join(
-            f"<tr><th>{_escape(name)}</th><td>{_escape(_text(value))} {_escape(units.get(name) or '')}</td></tr>"
+            f'<tr><th style="text-align:left">{_breakable(name)}</th>'
+            f'<td style="text-align:left">{_escape(_whole_text(value))} {_escape(units.get(name) or "")}</td></tr>'
             for name, value in self.as_dict().items()
         )
         return f"<table><tbody>{rows}</tbody></table>"
@@ -629,21 +643,39 @@ def _write_parquet(results: Results, path: Path) -> Path:
 
 def _text(value: Any) -> str:
     """Show a value in a cell of limited width."""
+    text = _whole_text(value)
+    return text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 1] + "…"
+
+
+def _whole_text(value: Any) -> str:
+    """Show a value."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        text = value.isoformat(sep=" ", timespec="milliseconds" if value.microsecond else "seconds")
-    elif isinstance(value, (list, tuple)):
-        text = ", ".join(_text(item) for item in value)
-    elif isinstance(value, float):
-        text = f"{value:.10g}"
-    else:
-        text = "".join(character if character.isprintable() else " " for character in str(value))
-    return text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 1] + "…"
+        return value.isoformat(sep=" ", timespec="milliseconds" if value.microsecond else "seconds")
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return "".join(character if character.isprintable() else " " for character in str(value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _escape(text: str) -> str:
     return html.escape(text, quote=True)
+
+
+def _breakable(name: str) -> str:
+    """Escape a name; a long path may go on in the next line behind a slash or a colon."""
+    return _escape(name).replace("/", "/<wbr>").replace(":", ":<wbr>")
+
+
+def _cell_html(tag: str, content: str, *, right: bool) -> str:
+    wrap = "vertical-align:bottom" if tag == "th" else "white-space:nowrap"
+    return f'<{tag} style="text-align:{"right" if right else "left"};{wrap}">{content}</{tag}>'
 
 
 def _unit_html(unit: str | None) -> str:

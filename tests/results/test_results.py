@@ -274,7 +274,7 @@ def test_html_shows_units_and_how_many_rows_are_left(tmp_path: Path) -> None:
     family = FamilyOf("SC/A", "A", [Shape("X", "int", "km<br>")], rows)
     with open_index(write_index(tmp_path / "i.duckdb", [family])) as index:
         results = index.search(keywords=["X"])
-        assert "<th>X<br><small>km&lt;br&gt;</small></th>" in results._repr_html_()
+        assert ">X<br><small>km&lt;br&gt;</small></th>" in results._repr_html_()
         assert "&hellip; 2 more" in results._repr_html_()
         assert repr(results).endswith("... 2 more")
 
