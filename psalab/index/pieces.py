@@ -278,6 +278,9 @@ class _Nesting:
     def __init__(self, keys: list[Key]):
         self.keys = keys
         self.scopes: list[dict[str, str]] = [{}]
+        self.names: list[dict[str, str]] = [
+            {}
+        ]  # of tags without attributes, for each scope; one that is shared has them once
 
     def root(self) -> str:
         key = self.keys[0]
@@ -292,7 +295,7 @@ class _Nesting:
             if key[0] == _CLOSES:
                 if not open_tags or open_tags.pop()[0] != tag:
                     raise Unusual("tags that do not nest")
-                self.scopes.pop()
+                self._leave()
                 if not open_tags and at != last:
                     raise Unusual("more than one root element")
                 continue
@@ -305,7 +308,7 @@ class _Nesting:
             elif not key[2]:
                 raise Unusual("mixed content")
             if key[0] == _EMPTY:
-                self.scopes.pop()
+                self._leave()
                 if not open_tags and at != last:
                     raise Unusual("more than one root element")
             else:
@@ -316,7 +319,25 @@ class _Nesting:
         if open_tags or not keys:
             raise Unusual("tags that are not closed")
 
+    def _leave(self) -> None:
+        self.scopes.pop()
+        self.names.pop()
+
     def _enter(self, tag: str, shaping: tuple[tuple[str, str], ...]) -> str:
+        """Open a tag in a scope of its own; give its name."""
+        if shaping:
+            self._declare(shaping)
+        else:
+            self.scopes.append(self.scopes[-1])
+            self.names.append(self.names[-1])
+        names = self.names[-1]
+        name = names.get(tag)
+        if name is None:
+            name = names[tag] = self._name(tag)
+        return name
+
+    def _declare(self, shaping: tuple[tuple[str, str], ...]) -> None:
+        """Open a scope with the namespaces that a tag declares, and check that its prefixes are declared."""
         scope = self.scopes[-1]
         declared = {name[6:]: uri for name, uri in shaping if name == "xmlns" or name.startswith("xmlns:")}
         if declared:
@@ -324,10 +345,15 @@ class _Nesting:
                 raise Unusual("a namespace that may be none")
             scope = scope | declared
         self.scopes.append(scope)
+        self.names.append({} if declared else self.names[-1])
         for name, _ in shaping:
             space = name.partition(":")[0]
             if space != "xmlns" and (not scope.get(space) or (name == "xsi:nil" and scope[space] != pds4.XSI)):
                 raise Unusual("a prefix that is not declared")
+
+    def _name(self, tag: str) -> str:
+        """Name of a tag with its usual prefix."""
+        scope = self.scopes[-1]
         prefix, _, local = tag.rpartition(":")
         uri = scope.get(prefix)
         if (prefix and not uri) or (uri is not None and uri.startswith("http://www.w3.org/")):
