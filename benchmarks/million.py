@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from psalab.index.ask import Index
     from psalab.results import Results
 
-__all__ = ["figures", "make"]
+__all__ = ["figures", "index", "make"]
 
 _FILE = REPOSITORY / ".bench" / "million.duckdb"
 _PRODUCTS = 1_000_000
@@ -62,8 +62,7 @@ _FILTERS = {
 def figures(repeat: int, *, fresh: bool = False) -> list[Figure]:
     """Ask an index of a million products, warm; each number is the median of many questions."""
     del repeat
-    if fresh or not _FILE.exists():
-        make(_FILE)
+    index(fresh=fresh)
     made = datetime.fromtimestamp(_FILE.stat().st_mtime).isoformat(sep=" ", timespec="minutes")
     label_bytes = size_of(sample := below(archive("osiris_labels"))) / len(sample)
     found = [
@@ -73,12 +72,19 @@ def figures(repeat: int, *, fresh: bool = False) -> list[Figure]:
         )
     ]  # fmt: skip
     for threads in (1, None):
-        with open_index(_FILE, threads=threads) as index:
+        with open_index(_FILE, threads=threads) as opened:
             for name, condition in _FILTERS.items():
                 found += _ask(
-                    index, condition, f"{name} match, {'1 thread' if threads else f'{os.cpu_count()} threads'}"
+                    opened, condition, f"{name} match, {'1 thread' if threads else f'{os.cpu_count()} threads'}"
                 )
     return found
+
+
+def index(*, fresh: bool = False) -> Path:
+    """Give the index, made if it is not there."""
+    if fresh or not _FILE.exists():
+        make(_FILE)
+    return _FILE
 
 
 def _ask(index: Index, condition: str, name: str) -> list[Figure]:

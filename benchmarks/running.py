@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "measure"]
 
-NAMES = ("osiris", "database", "pds4", "mixed", "million", "memory", "slow_mount", "startup")
+NAMES = ("osiris", "database", "pds4", "mixed", "million", "publish", "memory", "update", "slow_mount", "startup")
 
 
 def measure(name: str, repeat: int, *, fresh: bool) -> list[Figure]:

@@ -8,6 +8,7 @@ The tree::
     │   └── UnknownKeyword (KeyError)    a path that means none
     ├── IndexFileError (OSError)         an index that is not there, is none, or cannot be written
     │   ├── IndexLocked                  another run is writing it
+    │   ├── IndexNotFound                none was named, and none is on the volumes
     │   ├── RootRefused                  a root that does not fit the roots that the index holds
     │   └── TooMuchForgotten             more labels are gone than an update may forget
     ├── QueryFailed (RuntimeError)       SQL that the index could not answer (syntax, names, time, memory)
@@ -40,6 +41,7 @@ __all__ = [
     "FilterError",
     "IndexFileError",
     "IndexLocked",
+    "IndexNotFound",
     "LabelError",
     "LabelWarning",
     "LoginRequired",
@@ -104,6 +106,10 @@ class IndexFileError(PsalabError, OSError):
 
 class IndexLocked(IndexFileError):
     """Another run holds the lock of the index."""
+
+
+class IndexNotFound(IndexFileError):
+    """No index was named, and none was found; the message tells where it was looked for."""
 
 
 class RootRefused(IndexFileError):

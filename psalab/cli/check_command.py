@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from psalab.cli.exit_codes import WRONG, complain
-from psalab.cli.options import IndexOption, JsonOption, named_index
+from psalab.cli.options import IndexOption, JsonOption, asked_index
 from psalab.cli.show import counted, print_lines, print_table, printable
 from psalab.errors import PsalabError
 
@@ -78,7 +78,7 @@ def check(
     from psalab.index.check import Check, Options
     from psalab.index.progress import bar
 
-    with closing(Connection(named_index(index))) as connection:
+    with closing(Connection(asked_index(index))) as connection:
         with bar("terminal" if sys.stderr.isatty() and not as_json else "nowhere") as tell:
             check = Check(connection, Options(sizes, sums, dataset, waivers, since), tell)
             some = _run(check, csv, html, as_json=as_json)

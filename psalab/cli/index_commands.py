@@ -7,15 +7,14 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from time import time
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from psalab.cli import check_command, update_command
-from psalab.cli.exit_codes import INTERRUPTED, WRONG, complain
-from psalab.cli.options import IndexOption, JsonOption, named_index
-from psalab.cli.running import LogFileOption, MetricsOption, both, logged, rejected_of, write_metrics
+from psalab.cli import check_command, publish_command, update_command
+from psalab.cli.exit_codes import WRONG, complain
+from psalab.cli.options import IndexOption, JsonOption, asked_index, named_index
+from psalab.cli.running import LogFileOption, MetricsOption, rejected_of, watched
 from psalab.cli.show import bytes_in_words, counted, print_facts, print_json, print_lines, print_sections, print_table
 
 if TYPE_CHECKING:
@@ -84,38 +83,31 @@ def build(
     from psalab.index.progress import shown
 
     target = named_index(index)
-    known = rejected_of(target) if fail_on == "new" else set()
-    with logged(log_file, "build", index=str(target), roots=[str(root) for root in roots]) as log:
-        try:
-            with shown() as tell:
-                processes = config.load(jobs=jobs).jobs.value
-                report = build_index(
-                    roots, target, jobs=processes, structure=structure, exclude=exclude or (),
-                    progress=both(tell, log.progress),
-                )  # fmt: skip
-        except KeyboardInterrupt as error:
-            complain("interrupted; the same command goes on from where it was, and a former index is as it was")
-            raise typer.Exit(INTERRUPTED) from error
-        log.write("end", **asdict(report))
-    if metrics:
-        write_metrics(metrics, target, _metrics(report))
-    _show_report(report, index, as_json=as_json)
-    if fail_on == "damage" and report.rejected:
-        raise typer.Exit(WRONG)
-    if fail_on == "new" and (new := rejected_of(target) - known):
-        complain(f"{counted(len(new), 'file')} rejected that the former index did not reject")
-        raise typer.Exit(WRONG)
+    interrupted = "interrupted; the same command goes on from where it was, and a former index is as it was"
+    told = {"roots": [str(root) for root in roots]}
+    with watched("build", target, log_file, metrics, interrupted=interrupted, **told) as run:
+        known = rejected_of(target) if fail_on == "new" else set()
+        processes = config.load(jobs=jobs).jobs.value
+        with shown() as tell:
+            report = build_index(
+                roots, target, jobs=processes, structure=structure, exclude=exclude or (), progress=run.telling(tell)
+            )
+        run.end(asdict(report), _metrics(report))
+        _show_report(report, index, as_json=as_json)
+        if fail_on == "damage" and report.rejected:
+            raise typer.Exit(WRONG)
+        if fail_on == "new" and (new := rejected_of(target) - known):
+            complain(f"{counted(len(new), 'file')} rejected that the former index did not reject")
+            raise typer.Exit(WRONG)
 
 
 def _metrics(report: "Report") -> dict[str, float | int]:
     return {
-        "index_products": report.products,
-        "index_size_bytes": report.index.stat().st_size,
+        "run_files": report.files,
         "run_labels_read": report.labels,
         "run_labels_rejected": report.rejected,
-        "run_files": report.files,
-        "run_seconds": round(report.seconds, 3),
-        "run_last_success_timestamp_seconds": int(time()),
+        "index_products": report.products,
+        "index_size_bytes": report.index.stat().st_size,
     }
 
 
@@ -170,7 +162,7 @@ def status(*, index: IndexOption = None, as_json: JsonOption = False) -> None:
     """Show what an index holds, and since when."""
     from psalab.index.ask import open_index
 
-    with open_index(named_index(index)) as opened:
+    with open_index(asked_index(index)) as opened:
         fields = _status_fields(opened)
     if as_json:
         print_json(fields)
@@ -191,25 +183,50 @@ def _status_fields(opened: "Index") -> dict[str, Any]:
         "index": str(status.path),
         "bytes": status.size,
         "built": status.built,
+        "age_seconds": _seconds_since(status.built),
+        "command": status.command,
+        "up_to_date": status.up_to_date,
+        "lag_seconds": _seconds_since(status.up_to_date),
         "psalab": status.psalab,
         "structure": status.structure,
         "labels": status.labels,
         "products": status.products,
         "rejected": status.rejected,
+        "rejected_new": status.rejected_new,
+        "rejected_old": status.rejected - status.rejected_new,
         "keywords": status.keywords,
-        "roots": [{"root": root, "path": path} for root, path in status.roots.items()],
+        "roots": [
+            {"root": root, "path": path, "mounted": status.mounted[root], "as_of": status.as_of.get(root)}
+            for root, path in status.roots.items()
+        ],
         "families": [dict(zip(families.columns, row, strict=True)) for row in families.rows],
     }
 
 
 def _facts(fields: Mapping[str, Any]) -> "list[tuple[str, str]]":
+    writing = {"build": "built", "update": "updated"}.get(fields["command"], "written")
+    new = (
+        f" ({fields['rejected_new']:,} of them new in the last run that found changes)"
+        if fields["rejected_new"]
+        else ""
+    )
     return [
         ("index", f"{fields['index']} ({bytes_in_words(fields['bytes'])})"),
-        ("built", f"{_age(fields['built'])}, by psalab {fields['psalab']}"),
+        ("written", f"{_age(fields['built'])}, {writing} by psalab {fields['psalab']}"),
+        ("up to date", _age(fields["up_to_date"])),
         ("structure", "indexed" if fields["structure"] else "left out"),
-        *((name, f"{fields[name]:,}") for name in ("labels", "products", "rejected", "keywords")),
-        *((f"root {root['root']}", root["path"]) for root in fields["roots"]),
+        *((name, f"{fields[name]:,}") for name in ("labels", "products")),
+        ("rejected", f"{fields['rejected']:,}{new}"),
+        ("keywords", f"{fields['keywords']:,}"),
+        *(
+            (f"root {root['root']}", f"{root['path']}{'' if root['mounted'] else ' (not mounted here)'}")
+            for root in fields["roots"]
+        ),
     ]
+
+
+def _seconds_since(when: datetime | None) -> int | None:
+    return None if when is None else round((datetime.now(UTC).replace(tzinfo=None) - when).total_seconds())
 
 
 def _families_in_words(fields: Mapping[str, Any]) -> "Iterator[tuple[str, str]]":
@@ -230,6 +247,7 @@ def _age(built: datetime | None) -> str:
 
 app.command()(check_command.check)
 app.command()(update_command.update)
+app.command()(publish_command.publish)
 
 
 @app.command()
@@ -237,7 +255,7 @@ def errors(*, index: IndexOption = None, as_json: JsonOption = False) -> None:
     """List the labels that are none, with the reason, and the keywords with values that do not fit their column."""
     from psalab.index.ask import open_index
 
-    with open_index(named_index(index)) as opened:
+    with open_index(asked_index(index)) as opened:
         rejected = opened.plain.rejected()
         odd = opened.rows(_ODD_VALUES)
     if as_json:
@@ -271,7 +289,7 @@ def keywords(
     """List keywords: type, unit, how many labels have a value, why others have none, range, examples."""
     from psalab.index.ask import open_index
 
-    with open_index(named_index(index)) as opened:
+    with open_index(asked_index(index)) as opened:
         columns, rows = opened.plain.keywords(pattern)
     if not rows:
         complain(f"no keyword fits {pattern!r}")
@@ -299,7 +317,7 @@ def sql(
     from psalab.index.ask_connection import Connection
 
     text = sys.stdin.read() if query == "-" else query
-    with closing(Connection(named_index(index))) as connection:
+    with closing(Connection(asked_index(index))) as connection:
         connection.check_select(text)
-        columns, rows = connection.rows(text)
+        columns, rows = connection.rows(text, users=True)
     print_table(columns, rows, as_json=as_json)

@@ -2,14 +2,13 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from time import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from psalab.cli.exit_codes import INTERRUPTED, WRONG, complain
+from psalab.cli.exit_codes import WRONG, complain
 from psalab.cli.options import IndexOption, JsonOption, named_index
-from psalab.cli.running import LogFileOption, MetricsOption, RunLog, both, logged, rejected_of, write_metrics
+from psalab.cli.running import LogFileOption, MetricsOption, Run, rejected_of, watched
 from psalab.cli.show import counted, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -76,48 +75,44 @@ def update(
     """
     target = named_index(index)
     options = {"under": under, "from_list": from_list, "by_hash": by_hash, "max_forget": max_forget / 100}
-    known = rejected_of(target) if fail_on == "new" else set()
-    with logged(log_file, "update", index=str(target), roots=[str(root) for root in roots or ()]) as log:
-        try:
-            report = _run(target, roots or (), log, jobs, exclude=exclude, **options)
-        except KeyboardInterrupt as error:
-            complain("interrupted; nothing was changed, and the same command goes on from where it was")
-            raise typer.Exit(INTERRUPTED) from error
+    interrupted = "interrupted; nothing was changed, and the same command goes on from where it was"
+    told = {"roots": [str(root) for root in roots or ()]}
+    with watched("update", target, log_file, metrics, interrupted=interrupted, **told) as run:
+        known = rejected_of(target) if fail_on == "new" else set()
+        report = _run(target, roots or (), run, jobs, exclude=exclude, **options)
         fields = asdict(report)
-        log.write("end", **fields)
-    if metrics:
-        write_metrics(metrics, target, _metrics(report))
-    _show(report, fields, as_json=as_json)
-    rejected = rejected_of(target) if fail_on != "never" else set()
-    if (fail_on == "damage" and rejected) or (fail_on == "new" and rejected - known):
-        complain(f"{counted(len(rejected - known), 'file')} rejected")
-        raise typer.Exit(WRONG)
+        run.end(fields, _metrics(report))
+        _show(report, fields, as_json=as_json)
+        rejected = rejected_of(target) if fail_on != "never" else set()
+        failing = rejected if fail_on == "damage" else rejected - known
+        if fail_on != "never" and failing:
+            complain(
+                f"{counted(len(failing), 'file')} rejected{' that the former index did not reject' * (fail_on == 'new')}"
+            )
+            raise typer.Exit(WRONG)
 
 
-def _run(
-    target: Path, roots: "list[Path] | tuple[()]", log: RunLog, jobs: int | None, **options: Any
-) -> "UpdateReport":
+def _run(target: Path, roots: "list[Path] | tuple[()]", run: Run, jobs: int | None, **options: Any) -> "UpdateReport":
     from psalab import config
     from psalab.index.progress import shown
     from psalab.index.update import update_index
 
+    processes = config.load(jobs=jobs).jobs.value
     with shown() as tell:
-        processes = config.load(jobs=jobs).jobs.value
-        return update_index(target, roots, jobs=processes, progress=both(tell, log.progress), **options)
+        return update_index(target, roots, jobs=processes, progress=run.telling(tell), **options)
 
 
 def _metrics(report: "UpdateReport") -> dict[str, float | int]:
     return {
-        "index_products": report.products,
-        "index_size_bytes": report.index.stat().st_size,
+        "run_files": report.files,
         "run_labels_read": report.read,
         "run_labels_new": report.new,
         "run_labels_changed": report.changed,
         "run_labels_gone": report.gone,
         "run_labels_rejected": report.rejected,
-        "run_files": report.files,
-        "run_seconds": round(report.seconds, 3),
-        "run_last_success_timestamp_seconds": int(time()),
+        "run_roots_away": len(report.away),
+        "index_products": report.products,
+        "index_size_bytes": report.index.stat().st_size,
     }
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-import os
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from psalab.errors import FilterError, IndexFileError, QueryFailed
+from psalab.errors import FilterError, QueryFailed
 from psalab.index import ask_browse
 from psalab.index.ask_census import Census, ProductConditions
 from psalab.index.ask_connection import Connection, check_frame_names
@@ -20,11 +19,15 @@ from psalab.index.ask_keywords import Catalogue
 from psalab.index.ask_names import product_conditions
 from psalab.index.ask_source import IndexSource, Question, Reading
 from psalab.index.ask_tables import Plain, Tables
+from psalab.index.find_index import index_paths
+from psalab.index.status import Status, mounted, status_of
 from psalab.index.walk import unescape
+from psalab.mounts import folders_of
 from psalab.results import DEFAULT_COLUMNS, Results, Rows, to_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    import os
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     import pandas as pd
@@ -50,14 +53,20 @@ PRODUCT_COLUMNS: Final = (
 
 
 def open_index(
-    what: str | os.PathLike[str] | None = None, *, memory: str | None = None, threads: int | None = None
+    what: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    *,
+    memory: str | None = None,
+    threads: int | None = None,
 ) -> Index:
     """Open an index, read-only.
 
     Parameters
     ----------
-    what : path, optional
-        The file of the index. Without it the setting ``index`` is used, or the environment variable PSALAB_INDEX.
+    what : path or list of paths, optional
+        The file of an index, a folder that ``psalab index publish`` has written (or one publication in it), or several
+        of them, asked as one: of a root that several hold, the newest counts. Without it the index is that of the setting
+        ``index`` or of the environment variable PSALAB_INDEX, or those at a fixed place on the volumes that are mounted:
+        ``.psalab/index`` (published) or ``.psalab/index.duckdb``.
     memory : str, optional
         What a question may take, such as ``"4GB"``; by default 80 % of the machine's.
     threads : int, optional
@@ -70,70 +79,19 @@ def open_index(
     Raises
     ------
     IndexFileError
-        The file is not there, is no index, or was written by a newer psalab; the message says what to do.
+        It is not there, is no index, or was written by a newer psalab; the message says what to do.
 
     Notes
     -----
-    A build replaces the file as a whole: an open index goes on answering from the file that it opened, and a new
-    ``open_index`` shows the new one.
+    A build replaces the file as a whole, and a publication gets a folder of its own: an open index goes on answering from
+    what it opened, says once that there is a newer one, and `Index.reload` opens that.
 
     Examples
     --------
     >>> with psalab.open_index("rosetta.duckdb") as index:  # doctest: +SKIP
     ...     index.sql("select instrument, count(*) from products group by 1")
     """
-    return Index(Connection(_found(what), memory=memory, threads=threads))
-
-
-def _found(what: str | os.PathLike[str] | None) -> Path:
-    if what is None:
-        from psalab import config
-
-        configured = config.load().index.value
-        if configured is None:
-            raise IndexFileError(
-                "no index is named: give open_index(FILE), or set PSALAB_INDEX or `index` in the settings file; "
-                "`psalab index build ROOT --index FILE` makes one"
-            )
-        return Path(configured).expanduser()
-    try:
-        return Path(os.fsdecode(what)).expanduser()
-    except (TypeError, RuntimeError) as error:
-        raise IndexFileError(f"{what!r} is no path of an index: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What an index holds, in numbers.
-
-    Attributes
-    ----------
-    path : Path
-    size : int
-        Bytes of the file.
-    products, labels, rejected, families, keywords : int
-        `labels` are those that were read by the last run of each volume, good or bad.
-    built : datetime or None
-        End of the last run, in UTC without a zone.
-    psalab : str or None
-        Version that wrote it.
-    structure : bool
-        Whether the layout of data objects was indexed, too.
-    roots : mapping
-        Volume -> where it was.
-    """
-
-    path: Path
-    size: int
-    products: int
-    labels: int
-    rejected: int
-    families: int
-    keywords: int
-    built: datetime | None
-    psalab: str | None
-    structure: bool
-    roots: Mapping[str, str]
+    return Index(Connection(index_paths(what), memory=memory, threads=threads))
 
 
 class Index:
@@ -151,6 +109,7 @@ class Index:
     ``families()``, ``roots()``, ``runs()`` what is in it, and since when
     ``check()``                             what is wrong with the volumes
     ``status()``                            numbers
+    ``reload()``                            open the newer index that has taken the place of this one
     ======================================= ===================================================================
 
     Tables for `sql`: products, files, families, keywords, odd_values, rejected, runs, roots, about, the wide tables
@@ -160,6 +119,12 @@ class Index:
     """
 
     def __init__(self, connection: Connection) -> None:
+        self._use(connection)
+
+    def _use(self, connection: Connection) -> None:
+        """Ask this connection from now on."""
+        for remembered in ("_census", "_targets", "_stored_folders", "_folders"):
+            self.__dict__.pop(remembered, None)
         self._connection = connection
         self._catalogue = Catalogue(connection)
         self._tables = Tables(self._catalogue, lambda: self._census)
@@ -168,7 +133,7 @@ class Index:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The file or folder, the first of several."""
         return self._connection.path
 
     # ------------------------------------------------------------------------------- SQL
@@ -202,9 +167,9 @@ class Index:
         check_frame_names(tuple(frames))
         tables = {name: _arrow(name, frame) for name, frame in frames.items()}
         if memory is None:
-            return to_frame(self._connection.table(query, frames=tables, timeout=timeout))
+            return to_frame(self._connection.table(query, frames=tables, timeout=timeout, users=True))
         with closing(self._connection.limited(memory)) as connection:
-            return to_frame(connection.table(query, frames=tables, timeout=timeout))
+            return to_frame(connection.table(query, frames=tables, timeout=timeout, users=True))
 
     def rows(
         self, query: str, values: Iterable[Any] = (), *, timeout: float | None = None, memory: str | None = None
@@ -222,9 +187,9 @@ class Index:
         """
         self._connection.check_select(query)
         if memory is None:
-            return self._connection.rows(query, tuple(values), timeout=timeout)
+            return self._connection.rows(query, tuple(values), timeout=timeout, users=True)
         with closing(self._connection.limited(memory)) as connection:
-            return connection.rows(query, tuple(values), timeout=timeout)
+            return connection.rows(query, tuple(values), timeout=timeout, users=True)
 
     # ------------------------------------------------------------------------------- searching
 
@@ -402,8 +367,15 @@ class Index:
         return [target for (target,) in rows if target is not None]
 
     @cached_property
-    def _folders(self) -> dict[str, Path]:
+    def _stored_folders(self) -> dict[str, Path]:
         return {root: Path(unescape(path)) for root, path in self._connection.rows("select root, path from roots").rows}
+
+    @cached_property
+    def _folders(self) -> dict[str, Path]:
+        """Where the roots are here: an index made under one path serves under another."""
+        from psalab import config
+
+        return folders_of(self._stored_folders, config.load().volumes.value)
 
     # ------------------------------------------------------------------------------- the tables
 
@@ -538,29 +510,20 @@ class Index:
 
     def status(self) -> Status:
         """Give the numbers of the index."""
-        counts = self._connection.rows(
-            "select (select count(*) from products), (select count(*) from files where role = 'label'), "
-            "(select count(*) from rejected), (select count(*) from families), (select count(*) from keywords), "
-            "(select max(ended) from runs)"
-        ).rows[0]
-        about = dict(self._connection.rows("select key, value from about").rows)
-        roots = {root: str(path) for root, path in self._folders.items()}
-        products, labels, rejected, families, keywords, built = counts
-        return Status(
-            path=self.path,
-            size=self._connection.size,
-            products=products,
-            labels=labels,
-            rejected=rejected,
-            families=families,
-            keywords=keywords,
-            built=built,
-            psalab=about.get("psalab"),
-            structure=about.get("structure") == "true",
-            roots=roots,
-        )
+        status = status_of(self._connection, self.path, self._stored_folders)
+        return replace(status, mounted=mounted(self._connection, self._folders))
 
     # ------------------------------------------------------------------------------- as an object
+
+    def reload(self) -> None:
+        """Open the index that is there now; results from before go on with the old one.
+
+        Raises
+        ------
+        IndexFileError
+            It cannot be opened; then all stays as it was.
+        """
+        self._use(self._connection.again())
 
     def close(self) -> None:
         """Let go of the file."""
@@ -583,15 +546,15 @@ class Index:
 
     def _lines(self) -> list[str]:
         if self._connection.closed:
-            return [f"Index {self.path} (closed)"]
-        status = self.status()
+            return [f"Index {self._connection.name} (closed)"]
+        status = status_of(self._connection, self.path, self._stored_folders)  # no volume is waited for
         families = sorted(self._catalogue.families.values(), key=lambda family: -family.products)
         names = ", ".join(f"{family.view_name or family.name} {family.products:,}" for family in families[:5])
         more = f" and {len(families) - 5:,} more" if len(families) > 5 else ""
         built = f", built {status.built:%Y-%m-%d %H:%M} UTC by psalab {status.psalab}" if status.built else ""
         counts = f"{status.products:,} products, {status.keywords:,} keywords, {status.rejected:,} rejected"
         return [
-            f"Index {self.path}: {counts}{built}",
+            f"Index {self._connection.name}: {counts}{built}",
             f"families: {names or 'none'}{more}",
             f"volumes: {', '.join(status.roots) or 'none'}",
         ]

@@ -73,7 +73,7 @@ class IndexSource:
     @property
     def name(self) -> str:
         """The source in words."""
-        return f"index {self._reading.connection.path}"
+        return f"index {self._reading.connection.name}"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ class IndexSource:
         return notes
 
     def label_file(self, root: str, label: str) -> Path | None:
-        """Where a label is, on the path that its volume had when it was indexed."""
+        """Where a label is, on the path that its volume has here."""
         folder = self._reading.folders().get(root)
         return None if folder is None else folder / unescape(label)
 

@@ -24,6 +24,7 @@ from psalab.errors import IndexFileError, IndexLocked, RootRefused, VolumeError
 from psalab.index.chunk_file import named_files, read_products
 from psalab.index.listed import Listed, Tasks
 from psalab.index.progress import shown
+from psalab.index.room import check_room, room_for
 from psalab.index.scrape import is_slow
 from psalab.index.walk import escape, unescape, walk
 from psalab.index.workers import processes, scraped
@@ -58,8 +59,12 @@ CHUNK: Final = 1000
 PROCESSES_IF_SLOW: Final = 2
 #: Changes whenever a chunk of the same labels would come out differently, so that none of an older form is resumed.
 _CHUNK_FORM: Final = 3
+#: What `flock` says where a file system, or the service that it asks, has no locks.
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 #: Endings of what a build writes: the index, its log of changes, its lock, the chunks, and the index that is being made.
-_WRITTEN: Final = ("", ".wal", ".lock", ".building", ".part", ".part.wal", ".part.tmp", ".updating", ".checked")
+_WRITTEN: Final = (
+    "", ".wal", ".lock", ".building", ".part", ".part.wal", ".part.tmp", ".updating", ".checked", ".checked.part",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,29 +155,29 @@ def build_index(
 
 
 @contextmanager
-def mapped_errors(target: Path) -> Iterator[None]:
+def mapped_errors(target: Path, doing: str = "built") -> Iterator[None]:
     """Make errors of the system, of DuckDB and of worker processes those of an index."""
     try:
         yield
     except BrokenProcessPool as error:
         raise IndexFileError(
-            f"a worker of the build of {target} was killed, perhaps for want of memory; run it again, with fewer jobs: "
+            f"{target} cannot be {doing}: a worker was killed, perhaps for want of memory; run it again, with fewer jobs: "
             "it goes on from where it was"
         ) from error
     except OSError as error:
         if isinstance(error, (IndexFileError, VolumeError)):
             raise
-        raise IndexFileError(_cannot_be_built(target, error)) from error
+        raise IndexFileError(_failed(target, error, doing)) from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("duckdb", "_duckdb"):
             raise
-        raise IndexFileError(_cannot_be_built(target, error)) from error
+        raise IndexFileError(_failed(target, error, doing)) from error
 
 
-def _cannot_be_built(target: Path, error: Exception) -> str:
+def _failed(target: Path, error: Exception, doing: str) -> str:
     full = os.strerror(errno.ENOSPC) in str(error)  # DuckDB hands on the system's words, not its number
     advice = "; free some space and run it again: it goes on from where it was" if full else ""
-    return f"{target} cannot be built: {error}{advice}"
+    return f"{target} cannot be {doing}: {error}{advice}"
 
 
 @contextmanager
@@ -214,6 +219,12 @@ def _try_lock(path: Path) -> TextIO | str:
         except FileNotFoundError:
             pass  # whoever held it has just removed it: this is not the file that the next one would lock
         except OSError as error:
+            if error.errno in _NO_LOCKS:
+                path.unlink(missing_ok=True)
+                raise IndexFileError(
+                    f"{path.with_suffix('')} cannot be written safely: {path.parent} is on a share without locks "
+                    f"({error.strerror}), where two runs at once would spoil it; write it on a local disk, and copy it there"
+                ) from error
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
         file.seek(0)
@@ -274,9 +285,20 @@ class Builder:
         self.work.mkdir(parents=True, exist_ok=True)
         self.left = {file.name for file in self.work.glob("*.chunk")}
         listings = [self._walk(name, path) for name, path in self.roots.items()]
+        self._check_room(listings)
         report = self._load(listings, self.read(listings, jobs, executor), started, jobs)
         shutil.rmtree(self.work, ignore_errors=True)
         return Report(self.target, *report, monotonic() - began, self.resumed)
+
+    def _check_room(self, listings: Sequence[Listed]) -> None:
+        """See that there is room for what is read, and for the rows of the roots that stay."""
+        former = self.target if self.target.exists() else None
+        kept = former.stat().st_size if former and self.kept else 0
+        check_room(self.target, kept + room_for(listings, former, self._chunk_bytes()), "built")
+
+    def _chunk_bytes(self) -> int:
+        """Bytes of the chunks that an interrupted run has left."""
+        return sum((self.work / name).stat().st_size for name in self.left)
 
     def read(
         self, listings: Sequence[Listed], jobs: int, executor: Executor | None, named: Sequence[int] = ()

@@ -307,7 +307,10 @@ def scrape_to_file(task: Task, target: str) -> tuple[int, np.ndarray]:
     """Scrape a task into a chunk file; give the number of rejects and the files that its labels name."""
     chunk = scrape(task)
     write_chunk(chunk, target)
-    return len(chunk.rejected), named_files(chunk)
+    found = len(chunk.rejected), named_files(chunk)
+    del chunk
+    pa.default_memory_pool().release_unused()
+    return found
 
 
 def named_files(chunk: Chunk | Products) -> np.ndarray:

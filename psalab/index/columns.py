@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from psalab.index.describe_views import free_name
 from psalab.index.elements import HUGE, KINDS
 from psalab.index.observe import EXAMPLES
 from psalab.labels.values import BOOLEAN, FLOAT, INT, MISSING, TEXT, TIME
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from psalab.index.observe import Observations
 
-__all__ = ["WIDEST", "WIDE_FROM", "Column", "Family", "Observed", "free_name", "merge", "settle", "take_in"]
+__all__ = ["WIDEST", "WIDE_FROM", "Column", "Family", "Observed", "merge", "settle", "take_in"]
 
 #: A family of this many labels has a table of its own.
 WIDE_FROM: Final = 100
@@ -195,16 +196,6 @@ def settle(family: Family, former: Family | None = None) -> None:
         unit = next((unit for unit in counted if unit), None)
         kind, listed = (old.type, old.listed or seen.listed) if old else (kind_of(seen), seen.listed)
         family.columns[path] = Column(path, names[path], column, kind, listed, unit, units, unit_column)
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """Make a name unique in any case: DuckDB does not tell ``Foo`` from ``foo``."""
-    free, number = name, 1
-    while free.lower() in taken:
-        number += 1
-        free = f"{name}~{number}"
-    taken.add(free.lower())
-    return free
 
 
 def _short_names(paths: list[str], kept: dict[str, str]) -> dict[str, str]:

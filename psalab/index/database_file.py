@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from psalab.errors import IndexFileError
-from psalab.index.columns import free_name
+from psalab.index.describe_views import free_name
 from psalab.index.recipe_tables import rejected_frame
 from psalab.results import to_frame
 

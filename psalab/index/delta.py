@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psalab.index.chunk_file import read_products
 from psalab.index.columns import merge
-from psalab.index.listed import ROLE_SQL
+from psalab.index.differences import DETACHED
+from psalab.index.listed import ROLE_SQL, role_of
 from psalab.index.sql import literal, quoted
 from psalab.index.store import BASE, FILES_SQL, STEM, Loader
 from psalab.index.tables import NAMED, REJECTED, named_rows, sql_type, wide_schema
@@ -25,7 +26,6 @@ __all__ = ["Delta"]
 
 _RESTATED: Final = ("observed", "families", "keywords", "roots", "about", "runs", "rejected")
 _GOES: Final = "product_key in (select product_key from removed)"
-_DETACHED: Final = "regexp_matches(lower(name), '[.](lbl|xml|lblx)$')"
 
 
 _RELISTED_SQL: Final = f"""
@@ -36,7 +36,7 @@ from (
     union all
     select f.root, f.folder, f.name, f.size, epoch_us(f.mtime)
     from former.files f anti join diff using (root, folder, name)
-    where f.{_GOES}
+    where f.{_GOES} or (f.root, f.folder, f.name) in (select (root, folder, name) from unnamed)
     union all
     select f.root, f.folder, f.name, f.size, epoch_us(f.mtime)
     from former.files f anti join diff using (root, folder, name)
@@ -98,15 +98,26 @@ class Delta(Loader):
     def _take_in_named(self, chunks: Sequence[Path]) -> None:
         """Note what the new labels name; an attached label that one of them names is no product of its own any more."""
         execute = self.connection.execute
-        execute("create temp table naming_now (product_key bigint, root varchar, folder varchar, name varchar)")
+        execute(
+            "create temp table naming_now"
+            " (product_key bigint, root varchar, folder varchar, name varchar, detached boolean)"
+        )
         for path in chunks:
             chunk = read_products(path)
-            select = f"select product_key, {literal(chunk.root)}, folder, name from incoming"
+            detached = role_of(chunk.labels[0]) == "label"  # all of a chunk are, or none
+            select = f"select product_key, {literal(chunk.root)}, folder, name, {detached} from incoming"
             self._load(NAMED, [named_rows(chunk)], f"insert into naming_now {select}")
+        # named by a detached label, a file is no product of its own any more, nor rejected
         execute(
-            "insert into removed select f.product_key from former.files f join naming_now n"
-            " on f.root = n.root and f.folder = n.folder and lower(f.name) = lower(n.name)"
-            f" where f.role = 'label' and f.product_key is not null and not {_DETACHED.replace('name', 'f.name')}"
+            "create temp table data_now as select distinct f.root, f.folder, f.name, f.role, f.product_key"
+            " from former.files f join naming_now n"
+            " on n.detached and f.root = n.root and f.folder = n.folder and lower(f.name) = lower(n.name)"
+            f" where not {DETACHED.format('f.name')}"
+        )
+        execute("insert into removed select product_key from data_now where role = 'label' and product_key is not null")
+        execute(
+            "insert into reread"
+            " select root, case when folder = '' then name else folder || '/' || name end from data_now"
         )
         execute(f"delete from named where {_GOES}")
         execute("insert into named select product_key, folder, name from naming_now order by all")
@@ -170,23 +181,34 @@ class Delta(Loader):
     def _settle_products(self, _table: str) -> None:
         """Judge anew the products that compete with, or are twins of, those that come or go."""
         execute = self.connection.execute
+        place = f"hash(id, {BASE}) as one, {STEM} as other"
         execute(
-            f"create temp table affected as select hash(id, {BASE}) as one, {STEM} as other from staged"
-            f" union select hash(id, {BASE}), {STEM} from former.products semi join removed using (product_key)"
+            f"create temp table affected as select {place} from staged"
+            f" union select {place} from former.products semi join removed using (product_key)"
+        )
+        # those that compete with them or are their twins, and, to judge these, whoever these compete with
+        execute(
+            f"create temp table nearby as select product_key, {place} from made.products"
+            f" where hash(id, {BASE}) in (select one from affected) or {STEM} in (select other from affected)"
         )
         execute(
             f"insert into staged by name select * exclude (latest, twin_of) from made.products"
-            f" where hash(id, {BASE}) in (select one from affected) or {STEM} in (select other from affected)"
+            f" where hash(id, {BASE}) in (select one from nearby) or {STEM} in (select other from nearby)"
         )
-        execute("drop table affected")
+        execute(
+            "create temp table unaffected as select product_key from staged semi join made.products using (product_key)"
+            " anti join nearby using (product_key)"
+        )
         super()._settle_products("temp table judged")
+        execute("delete from judged where product_key in (select product_key from unaffected)")
         execute("delete from products where product_key in (select product_key from judged)")
         execute("insert into products select * from judged order by root, label")
-        execute("drop table judged")
-        within = "root = {0}.root and starts_with(label, {0}.prefix)"
+        execute("drop table judged; drop table affected; drop table nearby; drop table unaffected")
         execute(
-            f"update products set last_seen = ? where exists (select 1 from scanned where {within.format('scanned')})"
-            f" and not exists (select 1 from unreadable where {within.format('unreadable')})",
+            "update products set last_seen = ?"
+            " where exists (select 1 from scanned s where s.root = products.root and starts_with(label, s.prefix))"
+            " and not exists (select 1 from unreadable u where u.root = products.root"
+            "  and (u.prefix = '' or label = u.prefix or starts_with(label, u.prefix || '/')))",
             [self.run.started],
         )
         ((self.count,),) = execute("select count(*) from products").fetchall()
@@ -220,6 +242,11 @@ class Delta(Loader):
     def _narrow(self, root: str, name: str) -> None:
         """Find the least and the largest numbers and times of what stays."""
         family, seen = self.before.tables.get(name), self.by_root[root][name].seen
+        in_table = (
+            {path for path, column in family.columns.items() if column.column} if family and family.wide else set()
+        )
+        for path in seen.keys() - in_table:
+            seen[path].least = seen[path].most = float("nan")  # perhaps no label has it any more
         columns = list(_ranged(family)) if family and family.wide else []
         if columns:
             parts = ", ".join(part for column in columns for part in _range_of(column))
@@ -257,12 +284,20 @@ class Delta(Loader):
         """Table `files`: those that changed, those that a label that goes named, and those that a new one names."""
         execute = self.connection.execute
         execute(_RELISTED_SQL)
-        execute("delete from folders using stale where folders.root = stale.root and folders.folder = stale.folder")
+        execute(
+            "delete from folders using (select * from stale union select * from partly) s"
+            " where folders.root = s.root and folders.folder = s.folder"
+        )
         execute(
             "delete from files using relisted r where (files.root, files.folder, files.name) = (r.root, r.folder, r.name)"
         )
         for root in sorted(self.listings):
             self._list_files(root)
+        # without a digest, which no folder's is like: the next run that comes by compares all of its files
+        execute(
+            "insert into folders select root, folder, null, count(files.name) from partly left join files using (root, folder)"
+            " group by all order by all"
+        )
 
     def _write_files(self, root: str) -> None:
         self.connection.execute(
@@ -279,6 +314,14 @@ class Delta(Loader):
         for table in _RESTATED:
             self.connection.execute(f"delete from {table}")
         super().about()
+
+    def _roots(self, products: dict[str, int]) -> None:
+        """Table `roots`: the last run of one of which only a part was looked at is the one before."""
+        super()._roots(products)
+        self.connection.execute(
+            "update roots set last_run = f.last_run from former.roots f where f.root = roots.root"
+            " and not exists (select 1 from scanned s where s.root = roots.root and s.prefix = '')"
+        )
 
     def _rejected(self) -> None:
         self.run.rejected = self.rejected.rows

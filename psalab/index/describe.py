@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from psalab.index.columns import Observed, free_name
-from psalab.index.sql import quoted
+from psalab.index.columns import Observed
+from psalab.index.describe_views import free_name, instrument_view
 
 if TYPE_CHECKING:
     from psalab.index.columns import Family
@@ -57,10 +57,6 @@ def _shown(number: float, kind: str) -> str | None:
 _RESERVED: Final = frozenset(
     ["about", "files", "families", "keywords", "odd_values", "products", "rejected", "runs", "roots", "meta", "main"]
 )
-_PRODUCT_COLUMNS: Final = (
-    "product_key", "standard", "kind", "id", "version", "latest", "dataset", "mission", "host", "instrument", "targets",
-    "start_time", "stop_time", "level", "level_native", "product_type", "root", "label", "twin_of", "run", "last_seen",
-)  # fmt: skip
 
 
 def view_names(families: dict[str, Family]) -> dict[str, str]:
@@ -80,12 +76,5 @@ def view_names(families: dict[str, Family]) -> dict[str, str]:
 
 def view_sql(family: Family, view: str) -> str:
     """Define the view of a family: products and keywords by their short names."""
-    taken = set(_PRODUCT_COLUMNS)
-    keywords = [
-        f"m.{quoted(column.column)} as {quoted(free_name(column.name, taken))}"
-        for column in family.columns.values()
-        if column.column
-    ]
-    columns = ", ".join([f"p.{name}" for name in _PRODUCT_COLUMNS] + keywords)
-    joined = f"products p join meta.{quoted(family.name)} m using (product_key)"
-    return f"create view {quoted(view)} as select {columns} from {joined}"
+    keywords = [(column.column, column.name) for column in family.columns.values() if column.column]
+    return instrument_view(view, family.name, keywords)

@@ -22,39 +22,48 @@ if TYPE_CHECKING:
 
     from psalab.index.listed import Listed
 
-__all__ = ["Counts", "Differences", "read_digests"]
+__all__ = ["DETACHED", "Counts", "Differences", "read_digests"]
 
 #: Labels of which a sample is read when the times of nearly all have changed, but no size.
 _SAMPLE: Final = 100
 _NEARLY_ALL: Final = 0.9
 _TOGETHER: Final = 1000
+#: How reasons begin of files that could not be read, as the walk and the scraper give them.
+_UNREADABLE: Final = "cannot be read"
 
+#: Whether a path or a name is that of a detached label.
+DETACHED: Final = "regexp_matches(lower({}), '[.](lbl|xml|lblx)$')"
+#: Whether a difference is a file that may have to be read.
+_COMES: Final = "d.what in ('new', 'changed', 'touched', 'again')"
 _PATH: Final = "case when folder = '' then name else folder || '/' || name end"
 #: diff: files that are not as they were ('new', 'changed': another size, 'touched': another time alone, 'gone', 'equal':
-#: not different, but to be compared by content; 'same': compared, and not different). removed: products whose rows go.
+#: not different, but to be compared by content; 'same': compared, and not different; 'again': to be read anew, whatever it
+#: is). removed: products whose rows go.
 #: reread: paths that `rejected` may hold and that were looked at again. stale: folders whose digest is another one or that
-#: are gone. scanned, unreadable: beginnings of paths.
+#: are gone. partly: folders of which only some files were looked at. scanned, unreadable: beginnings of paths.
 _TABLES: Final = """
 create temp table diff (root varchar, folder varchar, name varchar, size bigint, mtime bigint, role varchar, what varchar,
     product_key bigint);
 create temp table removed (product_key bigint);
 create temp table reread (root varchar, path varchar);
 create temp table stale (root varchar, folder varchar);
+create temp table partly (root varchar, folder varchar);
 create temp table scanned (root varchar, prefix varchar);
 create temp table unreadable (root varchar, prefix varchar);
+create temp table unnamed (root varchar, folder varchar, name varchar);
 create temp table wanted (root varchar, path varchar);
 """
 _STORED: Final = """
 create temp table stored as
-select folder, name, size, epoch_us(mtime) as mtime, product_key
+select folder, name, size, epoch_us(mtime) as mtime, role, product_key
 from former.files semi join {chosen} where root = ?
 """
 _DIFF: Final = """
 insert into diff
 select * from (
-    select ? as root, folder, name, l.size, l.mtime, l.role,
+    select ? as root, folder, name, l.size, l.mtime, case when s.role = 'label' then s.role else coalesce(l.role, s.role) end,
         case when s.name is null then 'new' when l.name is null then 'gone' when l.size <> s.size then 'changed'
-             when l.mtime <> s.mtime then 'touched' when ? and l.role = 'label' then 'equal' end as what,
+             when l.mtime <> s.mtime then 'touched' when ? and 'label' in (l.role, s.role) then 'equal' end as what,
         s.product_key
     from listed l full join stored s using (folder, name)
 ) where what is not null
@@ -109,12 +118,17 @@ class Differences:
             f"stale on stale.root = {literal(root)} and stale.folder = files.folder and files.root = stale.root",
         )
 
-    def add_files(self, listed: Listed, paths: Sequence[str]) -> None:
+    def add_files(self, listed: Listed, paths: Sequence[str], unreadable: Sequence[str]) -> None:
         """Compare single files, those of `paths`, of which those that are there were listed."""
         self._tell("wanted", listed.name, paths)
-        self._tell("stale", listed.name, sorted({path.rpartition("/")[0] for path in paths}))
-        listed.folders.clear()  # what else is in these folders was not looked at: the next run does
+        self._tell("unreadable", listed.name, unreadable)
+        listed.folders.clear()
         self._compare(listed, f"wanted on wanted.root = {literal(listed.name)} and wanted.path = {_PATH}")
+        # what else is in these folders was not looked at: the next run does
+        self.connection.execute(
+            "insert into partly select distinct root, folder from diff where root = ? and what <> 'equal'",
+            [listed.name],
+        )
 
     def _tell(self, table: str, root: str, values: Iterable[str]) -> None:
         texts = list(values)
@@ -157,8 +171,12 @@ class Differences:
         """
         notes = []
         for root, path in roots.items():
+            self._try_again(root, path, judge)
             if self.by_hash:
                 self._judge(root, path, judge, "true")
+                self.connection.execute(
+                    "update diff set what = 'again' where root = ? and what = 'equal' and product_key is null", [root]
+                )
             elif sampled := self._all_touched(root):
                 places = f"product_key in ({', '.join(map(str, sampled))})"
                 if self._judge(root, path, judge, places):
@@ -173,6 +191,25 @@ class Differences:
                         "what it was, so none was read anew; --hash compares all"
                     )
         return notes
+
+    def _try_again(self, root: str, path: Path, judge: Callable[[list[str]], list[int | None]]) -> None:
+        """Find the files that could not be read the last time, and now can: they look as they did."""
+        rows = self.connection.execute(
+            "select f.folder, f.name, f.size, epoch_us(f.mtime), f.product_key from former.rejected r join former.files f"
+            f" on r.root = f.root and r.path = {_PATH} anti join diff d"
+            " on d.root = f.root and d.folder = f.folder and d.name = f.name and d.what <> 'equal'"
+            f" where f.root = $1 and r.reason like '{_UNREADABLE}%'"
+            "  and (exists (select 1 from scanned s where s.root = $1 and starts_with(r.path, s.prefix))"
+            "   or r.path in (select w.path from wanted w where w.root = $1)) order by all",
+            [root],
+        ).fetchall()
+        found = judge([os.path.join(path, unescape(folder), unescape(name)) for folder, name, *_ in rows])
+        readable = [row for row, digest in zip(rows, found, strict=True) if digest is not None]
+        for folder, name, size, mtime, key in readable:
+            self.connection.execute("delete from diff where root = ? and folder = ? and name = ?", [root, folder, name])
+            self.connection.execute(
+                "insert into diff values (?, ?, ?, ?, ?, 'label', 'changed', ?)", [root, folder, name, size, mtime, key]
+            )
 
     def _all_touched(self, root: str) -> list[int]:
         """Give a sample of the products whose label has another time, where that is so of nearly all."""
@@ -220,10 +257,7 @@ class Differences:
         """Count labels."""
         rows = dict(
             self.connection.execute(
-                "select case what when 'touched' then 'changed' else what end, count(*) from diff"
-                " where role = 'label' or (what = 'gone' and product_key is not null"
-                "  and product_key in (select product_key from former.products where root = diff.root and label = "
-                f"{_PATH}))"
+                "select case what when 'touched' then 'changed' else what end, count(*) from diff where role = 'label'"
                 " group by 1"
             ).fetchall()
         )
@@ -246,38 +280,46 @@ class Differences:
             " where d.what in ('gone', 'changed', 'touched')"
         )
         execute(f"insert into reread select root, {_PATH} from diff where what not in ('same', 'equal')")
+        execute("insert into reread select root, prefix from unreadable")
         execute(
             "insert into reread select r.root, r.path from former.rejected r anti join former.files f"
             " on f.root = r.root and r.path = case when f.folder = '' then f.name else f.folder || '/' || f.name end"
             " where exists (select 1 from scanned s where s.root = r.root and starts_with(r.path || '/', s.prefix))"
         )
+        # only detached labels keep a file from being looked into: what one of them named, and perhaps nobody does now
+        execute(
+            "insert into unnamed select distinct f.root, f.folder, f.name from former.files f"
+            " join former.named n on f.folder = n.folder and lower(f.name) = lower(n.name)"
+            " join former.products p on p.product_key = n.product_key and p.root = f.root"
+            f" where p.product_key in (select product_key from removed) and {DETACHED.format('p.label')}"
+            f" and not {DETACHED.format('f.name')}"
+        )
+        execute(f"insert into reread select root, {_PATH} from unnamed")
         before = execute(
             "select root, path, reason from former.rejected semi join reread using (root, path)"
         ).fetchall()
         ((different,),) = execute("select count(*) from diff where what <> 'equal'").fetchall()
-        ((stale,),) = execute("select count(*) from stale").fetchall()
-        return bool(different or stale) or set(before) != set(unreadable)
+        return bool(different) or set(before) != set(unreadable)
 
     def changed_files(self, root: str) -> Iterator[pa.RecordBatch]:
         """Files that may have to be read: labels that are new or changed, and those that may begin with one."""
-        role, read = ROLE_SQL, "what in ('new', 'changed', 'touched')"
+        role = ROLE_SQL
         made = self.connection.sql(
-            f"select folder, name, size, mtime, {role} as role from diff where root = $1 and {read}"
-            f" union all select folder, name, size, epoch_us(mtime), {role} from former.files f anti join diff d"
-            " on d.root = f.root and d.folder = f.folder and d.name = f.name"
-            " where f.root = $1 and f.role = 'data' and f.product_key in (select product_key from removed)"
-            " order by folder, name",
+            f"select folder, name, size, mtime, {role} as role from diff d where root = $1 and ({_COMES})"
+            f" union all select folder, name, size, epoch_us(mtime), {role} from former.files f"
+            " semi join unnamed using (root, folder, name)"
+            " anti join diff d on (d.root, d.folder, d.name) = (f.root, f.folder, f.name) and d.what not in ('same', 'equal')"
+            " where f.root = $1 order by folder, name",
             params=[root],
         )
         yield from (batch.cast(LISTED) for batch in made.to_arrow_reader(50_000))
 
     def named(self, root: str) -> list[int]:
-        """Hashes (`file_hash`) of what labels that stay name, in the folders of files that may have to be read."""
+        """Hashes (`file_hash`) of what detached labels that stay name, in the folders of files that may have to be read."""
         rows = self.connection.execute(
             "select distinct n.folder, n.name from former.named n join former.products p using (product_key)"
-            " anti join removed using (product_key) where p.root = $1"
-            " and n.folder in (select folder from diff where root = $1 union select folder from former.files"
-            "  where root = $1 and product_key in (select product_key from removed))",
+            f" anti join removed using (product_key) where p.root = $1 and {DETACHED.format('p.label')}"
+            " and n.folder in (select folder from diff where root = $1 union select folder from unnamed where root = $1)",
             [root],
         ).fetchall()
         return [file_hash(root, folder, name) for folder, name in rows]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from psalab.index.walk import Folder
 
-__all__ = ["LISTED", "ROLE_SQL", "Listed", "Tasks"]
+__all__ = ["LISTED", "ROLE_SQL", "Listed", "Tasks", "role_of"]
 
 _LABELS: Final = (".lbl", ".xml", ".lblx")
 #: Data files that may begin with a label (PDS Standards Reference 3.8, chapter 10 and appendix B, and common usage).
@@ -27,14 +27,14 @@ _ATTACHED: Final = (
     ".img", ".tab", ".dat", ".qub", ".cub", ".arr", ".spc", ".ser", ".raw", ".imq", ".ibg", ".asc", ".tbl", ".bin", ".edr",
     ".rdr", ".ddr", ".drk", ".cal", ".red",
 )  # fmt: skip
-#: The role of a file by its name, as `_role` tells it, in SQL.
+#: The role of a file by its name, as `role_of` tells it, in SQL.
 ROLE_SQL: Final = (
     f"case when regexp_matches(lower(name), '[.]({'|'.join(suffix[1:] for suffix in _LABELS)})$') then 'label'"
     f" when regexp_matches(lower(name), '[.]({'|'.join(suffix[1:] for suffix in _ATTACHED)})$') then 'peeked'"
     " else 'other' end"
 )
 _CHUNK_BYTES: Final = 256 * 2**20
-_ROWS: Final = 50_000
+_ROWS: Final = 2000
 LISTED: Final = pa.schema(
     [("folder", pa.string()), ("name", pa.string()), ("size", pa.int64()), ("mtime", pa.int64()), ("role", pa.string())]
 )
@@ -56,6 +56,8 @@ class Listed:
         Path, `Folder.digest` and number of files of each folder.
     labels : int
         Files whose name is that of a label.
+    label_bytes : int
+        Their bytes, of each as many as may be read.
     """
 
     def __init__(self, name: str, path: Path, file: Path):
@@ -63,7 +65,7 @@ class Listed:
         self.marker: str | None = None
         self.unreadable: list[tuple[str, str]] = []
         self.folders: list[tuple[str, int, int]] = []
-        self.labels = 0
+        self.labels = self.label_bytes = 0
 
     def write(self, folders: Iterable[Folder]) -> Iterator[int]:
         """Write the folders of a walk; give the number of files so far."""
@@ -81,7 +83,7 @@ class Listed:
             self.folders.append((folder.path, folder.digest(), len(folder.files)))
             if not folder.path:
                 self.marker = find_marker([file.name for file in folder.files])
-            rows += [(folder.path, name, size, mtime, _role(name)) for name, size, mtime in folder.files]
+            rows += [(folder.path, name, size, mtime, role_of(name)) for name, size, mtime in folder.files]
             if len(rows) >= _ROWS:
                 yield self._batch(rows)
                 rows = []
@@ -89,18 +91,26 @@ class Listed:
 
     def _batch(self, rows: Sequence[tuple[str, str, int, int, str]]) -> pa.RecordBatch:
         folder, name, size, mtime, role = zip(*rows, strict=True) if rows else ((), (), (), (), ())
-        self.labels += role.count("label")
         numbers = [as_numbers(np.array(column, np.int64)) for column in (size, mtime)]
-        return pa.RecordBatch.from_arrays(
+        batch = pa.RecordBatch.from_arrays(
             [as_strings(folder), as_strings(name), *numbers, as_strings(role)], schema=LISTED
         )
+        self._count(batch)
+        return batch
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        import pyarrow.compute as pc
+
+        sizes = batch.filter(pc.equal(batch.column("role"), as_scalar("label"))).column("size").to_numpy()
+        self.labels += len(sizes)
+        self.label_bytes += int(np.minimum(sizes, 2**20).sum())
 
     def copy(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Write files that come from elsewhere, as `LISTED`."""
         with _written(self.file) as writer:
             for batch in batches:
                 writer.write_batch(batch)
-                self.labels += batch.column("role").to_pylist().count("label")
+                self._count(batch)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the files back: folder, name, size, mtime (microseconds) and role."""
@@ -162,7 +172,8 @@ class Tasks:
             yield from listing.tasks(self.role, self.size, structure=self.structure)
 
 
-def _role(name: str) -> str:
+def role_of(name: str) -> str:
+    """Give the role of a file by its name: 'label', 'peeked' (it may begin with one) or 'other'."""
     lower = name.lower()
     return "label" if lower.endswith(_LABELS) else "peeked" if lower.endswith(_ATTACHED) else "other"
 

@@ -49,6 +49,7 @@ __all__ = [
     "BASE",
     "FILES_SQL",
     "LISTED",
+    "RIVALS_SQL",
     "SCHEMA_VERSION",
     "STEM",
     "Kept",
@@ -65,10 +66,12 @@ __all__ = [
 
 SCHEMA_VERSION: Final = 1
 
-#: What DuckDB may hold (bytes) before it writes to disk: the same for ten thousand labels and ten million, but for the
-#: columns of the widest table, which are all written at once, and a few numbers for each product, which are joined.
-_MEMORY: Final = 256 * 2**20
-_MEMORY_OF_COLUMN: Final = 2**18
+#: What DuckDB may hold (bytes) before it writes to disk: the same for ten thousand labels and ten million, but for a few
+#: numbers of each product, which are joined, and for the widest table, whose columns are all written at once, with all
+#: elements of their lists. Ten million products, and 30,000 elements a label, were tried with less.
+_MEMORY: Final = 160 * 2**20
+_MEMORY_OF_COLUMN: Final = 2**17
+_MEMORY_OF_ELEMENT: Final = 3 * 2**14
 _MEMORY_OF_PRODUCT: Final = 128
 #: Rows that are compressed together: fewer than DuckDB's 122,880, for they are held in memory until then.
 _ROW_GROUP: Final = 8192
@@ -222,6 +225,7 @@ def load(
     """
     scratch = target.with_name(f"{target.name}.tmp")
     scratch.mkdir(exist_ok=True)
+    pa.default_memory_pool().release_unused()  # what scraping has left
 
     def fill(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int, int]:
         connection.execute(f"attach {literal(str(target))} as made (row_group_size {_ROW_GROUP}, block_size {_BLOCK})")
@@ -248,15 +252,21 @@ def load(
 def database(scratch: Path) -> duckdb.DuckDBPyConnection:
     """Open a database in memory, which writes to a folder what does not fit."""
     # with several threads DuckDB collects the rows of each, and copies them once more to put them in order
-    connection = duckdb.connect(config={"threads": 1, "memory_limit": _memory(), "temp_directory": str(scratch)})
+    connection = duckdb.connect(config={"threads": 1, "memory_limit": _limit(_MEMORY), "temp_directory": str(scratch)})
     connection.execute("set enable_progress_bar = false")  # it would be written over what a command prints
+    # what stands on the right of a join is small and held in memory; DuckDB takes a stream of Arrow to be smaller still
+    connection.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
     return connection
 
 
-def _memory(products: int = 0, columns: int = 0) -> str:
-    """Limit of DuckDB's memory."""
-    limit = _MEMORY + columns * _MEMORY_OF_COLUMN + products * _MEMORY_OF_PRODUCT
-    return f"{limit >> 20}MiB"
+def _limit(memory: float) -> str:
+    return f"{memory / 2**20:.0f}MiB"
+
+
+def _memory_of(family: Family) -> float:
+    """Memory that writing the table of a family takes."""
+    elements = sum(int(seen.kinds.sum()) for seen in family.seen.values()) / max(family.products, 1)
+    return len(family.columns) * _MEMORY_OF_COLUMN + elements * _MEMORY_OF_ELEMENT
 
 
 @dataclass(frozen=True)
@@ -307,6 +317,7 @@ class Loader:
         self.connection, self.run, self.former, self.threads = connection, run, former, threads
         self.listings = {listing.root: listing for listing in listings}
         self.by_root: dict[str, dict[str, Family]] = {root: {} for root in self.listings}
+        self.memory: float = _MEMORY
         self.families: dict[str, Family] = {}
         self.chunks: list[_ChunkFile] = []
         self.odd = _Spool(scratch / "odd.arrows", ODD)
@@ -353,13 +364,16 @@ class Loader:
         if self.former and self.copies:
             self.former.copy_products()
         ((count,),) = self.connection.execute("select count(*) from staged").fetchall()
-        self.connection.execute(f"set memory_limit = '{_memory(count)}'")
+        self._allow(count * _MEMORY_OF_PRODUCT)
         self._settle_products("table products")
-        self.count = count
+
+    def _allow(self, more: float) -> None:
+        self.memory += more
+        self.connection.execute(f"set memory_limit = '{_limit(self.memory)}'")
 
     def _settle_products(self, table: str) -> None:
         """Make a table of the products that are staged, with what only all of them together tell."""
-        self.connection.execute(_RIVALS_SQL)
+        self.connection.execute(RIVALS_SQL)
         self.connection.execute(f"create {table} as {_SETTLED_SQL}")
         for done in _STAGED_TABLES:
             self.connection.execute(f"drop table {done}")
@@ -397,8 +411,7 @@ class Loader:
         columns = self.former.families() if self.former else {}
         for name, family in self.families.items():
             settle(family, columns.get(name))
-        widest = max((len(family.columns) for family in self.families.values() if family.wide), default=0)
-        self.connection.execute(f"set memory_limit = '{_memory(self.count, widest)}'")
+        self._allow(max((_memory_of(family) for family in self.families.values() if family.wide), default=0))
         return self.families
 
     # ------------------------------------------------------------------------------------------------------- keywords
@@ -579,23 +592,27 @@ BASE: Final = "regexp_replace(upper(dataset), '-V[0-9.]+$', '')"
 STEM: Final = "hash(root, lower(regexp_replace(label, '[.][^./]*$', '')))"
 _DETACHED: Final = "regexp_matches(lower(label), '[.](lbl|xml|lblx)$')"
 
-# Versions are ordered as lists of numbers: 1.10 after 1.9. Products of one id in one data set (but for its version)
-# compete; those that share the highest version are all latest. Texts are compared by their hashes, so that what is joined
-# takes a few bytes a product.
-_RIVALS_SQL: Final = f"""
+# Products of one id in one data set (but for its version) compete; those that share the highest version are all latest.
+# Versions are ordered as lists of numbers: 1.10 after 1.9. Texts are compared by their hashes, for what is joined and
+# grouped is held in memory: some bytes a product.
+RIVALS_SQL: Final = f"""
 create temp table rivals as select hash(id, {BASE}) as rival from staged group by 1 having count(*) > 1;
+create temp table contested as
+select * from (
+    select product_key, hash(id, {BASE}) as rival, regexp_extract(upper(dataset), '-V([0-9.]+)$', 1) as dataset_version,
+        version
+    from staged
+) semi join rivals using (rival);
+create temp table places as
+select hash(dataset_version, version) as versions, dense_rank() over (
+    order by [try_cast(part as bigint) for part in string_split(dataset_version, '.')] desc nulls last,
+             [try_cast(part as bigint) for part in string_split(version, '.')] desc nulls last) as place
+from (select distinct dataset_version, version from contested);
+create temp table placed as
+select product_key, rival, place from contested join places on versions = hash(dataset_version, version);
 create temp table outdated as
-select product_key from (
-    select product_key, rank() over (
-        partition by rival
-        order by [try_cast(part as bigint) for part in string_split(dataset_version, '.')] desc nulls last,
-                 [try_cast(part as bigint) for part in string_split(version, '.')] desc nulls last) as place
-    from (
-        select product_key, hash(id, {BASE}) as rival, version,
-            regexp_extract(upper(dataset), '-V([0-9.]+)$', 1) as dataset_version
-        from staged
-    ) semi join rivals using (rival)
-) where place > 1;
+select product_key from placed join (select rival, min(place) as best from placed group by 1) using (rival)
+where place > best;
 create temp table attached as select product_key, {STEM} as stem from staged where not {_DETACHED};
 create temp table twins as
 select attached.product_key, min(detached.product_key) as twin
@@ -609,7 +626,7 @@ select product_key, standard, kind, id, version, outdated.product_key is null as
 from staged left join outdated using (product_key) left join twins using (product_key)
 order by root, label
 """
-_STAGED_TABLES: Final = ("staged", "rivals", "outdated", "attached", "twins")
+_STAGED_TABLES: Final = ("staged", "rivals", "contested", "places", "placed", "outdated", "attached", "twins")
 
 _NAMING_SQL: Final = """
 create temp table naming as

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import stat
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,10 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-__all__ = ["SKIPPED", "FileEntry", "Folder", "escape", "find_marker", "unescape", "walk"]
+__all__ = ["SKIPPED", "FileEntry", "Folder", "escape", "find_marker", "pick", "unescape", "walk"]
 
 #: Folders that file systems and tools make and that are nobody's data.
-SKIPPED: Final = (".snapshot", ".snapshots", ".git", ".ipynb_checkpoints", "lost+found", ".Trash-*", "__MACOSX")
+SKIPPED: Final = (
+    ".snapshot",
+    ".snapshots",
+    ".git",
+    ".ipynb_checkpoints",
+    "lost+found",
+    ".psalab",
+    ".Trash-*",
+    "__MACOSX",
+)
 
 #: A stat slower than this (seconds) is a mount's: then many are under way at once.
 _SLOW: Final = 0.0005
@@ -100,12 +110,47 @@ def walk(root: str, exclude: Sequence[str] = (), own: Collection[str] = (), unde
     """
     os.listdir(root)
     with _Lister(os.path.realpath(root), root, (*SKIPPED, *exclude), frozenset(own)) as lister:
+        if under and (lister.leaves_out(under) or not _may_be_there(root, under)):
+            return
         waiting: list[tuple[str, Future[_Listed] | None]] = [(under, None)]
         while waiting:
             path, future = waiting.pop()
             listed = future.result() if future else lister.list(path)
             yield Folder(escape(path), listed.files, listed.unreadable)
             waiting += [(inner, lister.ahead(inner)) for inner in reversed(listed.folders)]
+
+
+def pick(root: str, paths: Iterable[str], exclude: Sequence[str] = (), own: Collection[str] = ()) -> Iterator[Folder]:
+    """Give the folders of some files, with those of the files that `walk` would find there, and no others.
+
+    Parameters
+    ----------
+    root, exclude, own
+        As for `walk`.
+    paths : iterable of str
+        Files below the root, as they are.
+    """
+    folders: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        folders.setdefault(folder, set()).add(name)
+    with _Lister(os.path.realpath(root), root, (*SKIPPED, *exclude), frozenset(own)) as lister:
+        for folder in sorted(folders):
+            if lister.leaves_out(folder) or not _may_be_there(root, folder):
+                yield Folder(escape(folder), ())
+            else:
+                listed = lister.list(folder, folders[folder])
+                yield Folder(escape(folder), listed.files, listed.unreadable)
+
+
+def _may_be_there(root: str, folder: str) -> bool:
+    """Tell whether a folder is there, or cannot be asked for, which is not to say that it is gone."""
+    try:
+        return stat.S_ISDIR(os.stat(os.path.join(root, folder)).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 class _Listed(NamedTuple):
@@ -138,24 +183,31 @@ class _Lister:
         """Start listing a folder, where that pays."""
         return self._folders.submit(self.list, path) if self._folders else None
 
-    def list(self, path: str) -> _Listed:
-        """List one folder, names in order."""
+    def leaves_out(self, path: str) -> bool:
+        """Tell whether a folder is left out, by its own name or that of one that it lies in."""
+        parts = path.split("/") if path else []
+        inner = ["/".join(parts[: at + 1]) for at in range(len(parts))]
+        return any(map(self._names.match, parts)) or any(self._paths.match(one) or one in self.own for one in inner)
+
+    def list(self, path: str, only: Collection[str] | None = None) -> _Listed:
+        """List one folder, or some names of it, in order."""
         listed = _Listed([], [], [])
         began = perf_counter()
         try:
             with os.scandir(os.path.join(self.root, path)) as entries:
-                found = sorted(self._wanted(path, entries), key=_NAME_OF)
+                asked = entries if only is None else (entry for entry in entries if entry.name in only)
+                found = sorted(self._wanted(path, asked), key=_NAME_OF)
         except OSError as error:
             listed.unreadable.append((escape(path), f"the folder cannot be read: {error.strerror or error}"))
             return listed
         stats = self._stats.map(self._stat, found) if self._stats else map(self._stat, found)
         files, within = listed.files, f"{path}/" if path else ""
-        for entry, stat in zip(found, stats, strict=True):
-            if isinstance(stat, os.stat_result):
-                files.append(FileEntry(escape(entry.name), stat.st_size, stat.st_mtime_ns // 1000))
-            elif isinstance(stat, str):
-                listed.unreadable.append((escape(within + entry.name), stat))
-            elif stat:
+        for entry, found_out in zip(found, stats, strict=True):
+            if isinstance(found_out, os.stat_result):
+                files.append(FileEntry(escape(entry.name), found_out.st_size, found_out.st_mtime_ns // 1000))
+            elif isinstance(found_out, str):
+                listed.unreadable.append((escape(within + entry.name), found_out))
+            elif found_out:
                 listed.folders.append(within + entry.name)
         if self._folders is None and found and (perf_counter() - began) / len(found) > _SLOW:
             self._folders, self._stats = ThreadPoolExecutor(_THREADS // 4), ThreadPoolExecutor(_THREADS)

@@ -183,16 +183,21 @@ def test_the_status_says_what_is_in_an_index(built: Path) -> None:
     assert ended.code == 0
     said = dict(line.split("\t") for line in ended.lines)
     assert said["products"] == "3"
-    assert said["rejected"] == "1"
+    assert said["rejected"] == "1 (1 of them new in the last run that found changes)"
     assert said["root SMALL"] == str(built / "SMALL")
     assert said["family SC/CAM"].startswith("3 products, ")
-    assert " min ago, by psalab " in said["built"]
+    assert " min ago, built by psalab " in said["written"]
+    assert said["up to date"].endswith(" min ago")
 
 
 def test_the_status_comes_as_json(built: Path) -> None:
     status = json.loads(ask(built, "status", "--json").output)
     assert (status["products"], status["labels"], status["rejected"]) == (3, 4, 1)
-    assert status["roots"] == [{"root": "SMALL", "path": str(built / "SMALL")}]
+    assert (status["rejected_new"], status["rejected_old"], status["command"]) == (1, 0, "build")
+    (root,) = status["roots"]
+    assert (root["root"], root["path"], root["mounted"]) == ("SMALL", str(built / "SMALL"), True)
+    assert root["as_of"] == status["up_to_date"] < status["built"]
+    assert 0 <= status["age_seconds"] <= status["lag_seconds"]
     assert [(family["family"], family["products"]) for family in status["families"]] == [("SC/CAM", 3)]
     assert status["structure"] is False
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BAD = 'PDS_VERSION_ID = PDS3\nNOTE = "never closed\n'
 #: A line of the text format of Prometheus that tells a number of an index.
-NUMBER = re.compile(r'(psalab_[a-z_]+)\{index="((?:[^"\\\n]|\\.)*)"\} (\d+(?:\.\d+)?)')
+NUMBER = re.compile(r'(psalab_[a-z_]+)\{index="((?:[^"\\\n]|\\.)*)",command="[a-z]+"\} (\d+(?:\.\d+)?)')
 
 
 def run(folder: Path, *arguments: str) -> Ended:
@@ -213,7 +213,7 @@ def test_a_run_leaves_metrics(folder: Path, command: tuple[str, ...]) -> None:
 def test_a_run_that_failed_says_so_and_leaves_what_is_still_so(folder: Path) -> None:
     assert run(folder, "update", "--metrics", "psalab.prom").code == 0
     text = (folder / "psalab.prom").read_text()
-    former = re.sub(r'(psalab_run_last_success\w+\{.*\}) \d+', r"\1 1700000000", text)
+    former = re.sub(r"(psalab_run_last_success\w+\{.*\}) \d+", r"\1 1700000000", text)
     (folder / "psalab.prom").write_text(former)
     (folder / "V" / "C1.LBL").unlink()
     assert run(folder, "update", "--metrics", "psalab.prom").code == 4

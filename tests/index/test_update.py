@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from psalab.demo_volume import write_volume
-from psalab.errors import IndexFileError, IndexLocked, NotMounted, TooMuchForgotten, VolumeError
+from psalab.errors import IndexFileError, IndexLocked, NotMounted, RootRefused, TooMuchForgotten, VolumeError
 from psalab.index import build as building
 from psalab.index.build import build_index, locked
 from psalab.index.update import UpdateReport, update_index
@@ -344,3 +344,248 @@ def test_an_update_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.M
         "index.duckdb.checked",
         "volume",
     ]
+
+
+# ----------------------------------------------------------------------------------------------------------- bad input
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again_the_next_time(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    write(root, {"new.lbl": pds3("X = 1", id="new")})
+
+    def change(report: building.Progress) -> None:
+        if report.step == "scrape" and not report.done:
+            later(root / "new.lbl", pds3("X = 2", "Y = 3", id="newer"))
+
+    assert updated(index, progress=change).new == 1
+    assert ask(index, "select id from products where label = 'new.lbl'") == [("newer",)]
+    assert updated(index).changed == 1
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_a_label_that_goes_while_it_is_looked_for_is_rejected_and_forgotten_the_next_time(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    write(root, {"new.lbl": pds3("X = 1", id="new")})
+
+    def remove(report: building.Progress) -> None:
+        if report.step == "scrape":
+            (root / "new.lbl").unlink(missing_ok=True)
+
+    report = updated(index, progress=remove)
+    assert (report.new, report.rejected) == (1, 1)
+    assert updated(index).gone == 1
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+ODD_NAMES = (
+    b"caf\xe9.lbl",
+    b"new\nline.lbl",
+    b"quo'te.lbl",
+    b'quo"te.lbl',
+    b"back\\slash.lbl",
+    b"{brace}%.lbl",
+    b"\xff\xfe.IMG",
+)
+
+
+def test_names_of_odd_bytes_come_change_and_go(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    folder = os.fsencode(root) + b"/d'\xe4\n\\"
+    os.mkdir(folder)
+    for number, name in enumerate(ODD_NAMES):
+        with open(folder + b"/" + name, "w") as file:
+            file.write(pds3(f"X = {number}", f'^IMAGE = "im{number}\'.img"', id=f"odd {number}"))
+    assert updated(index).read == len(ODD_NAMES)
+    assert unlike_a_build(tmp_path, root, index) == {}
+    for name in ODD_NAMES[::2]:
+        os.utime(folder + b"/" + name, (5, 5))
+    os.unlink(folder + b"/" + ODD_NAMES[1])
+    report = updated(index)
+    assert (report.read, report.gone) == (len(ODD_NAMES[::2]), 1)
+    assert unlike_a_build(tmp_path, root, index) == {}
+    assert updated(index).nothing_changed
+    names = tmp_path / "list"
+    os.unlink(folder + b"/" + ODD_NAMES[0])
+    names.write_bytes(b"\0".join(folder + b"/" + name for name in ODD_NAMES) + b"\0")
+    assert updated(index, from_list=names).gone == 1
+    assert updated(index, under=os.fsdecode(folder)).nothing_changed
+    assert updated(index).nothing_changed
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_symbolic_links_are_what_a_build_takes_them_for(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"real/a.lbl": pds3(id="a"), "b.lbl": pds3(id="b")})
+    outside = write(tmp_path / "outside", {"secret.lbl": pds3(id="secret")})
+    (root / "linked").symlink_to(root / "real")
+    (root / "away").symlink_to(outside)
+    (root / "link.lbl").symlink_to(root / "b.lbl")
+    (root / "secret.lbl").symlink_to(outside / "secret.lbl")
+    (root / "loop").symlink_to(root)
+    (root / "broken.lbl").symlink_to(root / "nothing.lbl")
+    assert updated(index).new == 1
+    assert unlike_a_build(tmp_path, root, index) == {}
+    write(root, {"real/new.lbl": pds3(id="new")})
+    names = tmp_path / "list"
+    names.write_text("link.lbl\nsecret.lbl\nbroken.lbl\nlinked\nreal\nlinked/new.lbl\nloop/loop/b.lbl\n")
+    report = updated(index, from_list=names)
+    assert (report.new, report.gone) == (1, 0)
+    assert updated(index, under=root / "linked").nothing_changed
+    with pytest.raises(VolumeError, match="lies in no root"):
+        updated(index, under=root / "away")
+    assert updated(index).nothing_changed
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_a_root_that_is_a_symbolic_link_is_the_same_one(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"d/a.lbl": pds3(id="a")})
+    (tmp_path / "mounted").symlink_to(root)
+    write(root, {"d/b.lbl": pds3(id="b"), "c.lbl": pds3(id="c")})
+    assert updated(index, tmp_path / "mounted", root, root, under=tmp_path / "mounted/d").new == 1
+    assert updated(index, tmp_path / "mounted").new == 1
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_an_index_inside_its_root_is_none_of_its_files(tmp_path: Path) -> None:
+    root = write(tmp_path / "volume", {"a.lbl": pds3(id="a"), "INDEX/b.lbl": pds3(id="b")})
+    index = root / "INDEX/index.duckdb"
+    build_index(root, index, jobs=1)
+    for at in range(2):
+        write(root, {f"{at}.lbl": pds3(id=f"{at}")})
+        assert updated(index).new == 1
+        assert updated(index).nothing_changed
+        assert updated(index, under="INDEX").nothing_changed
+    assert ask(index, "select count(*) from files") == [(4,)]
+
+
+def test_a_root_that_holds_one_of_the_index_is_refused(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"d/a.lbl": pds3(id="a")})
+    with pytest.raises(RootRefused, match="psalab index build"):
+        updated(index, tmp_path)
+    with pytest.raises(RootRefused, match="psalab index update --under d"):
+        updated(index, root / "d")
+    assert ask(index, "select count(*) from products") == [(1,)]
+
+
+def test_a_volume_that_is_mounted_elsewhere_is_the_same_one(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    (tmp_path / "media").mkdir()
+    moved = root.rename(tmp_path / "media" / "volume")
+    assert updated(index, moved).nothing_changed
+    assert updated(index).nothing_changed
+    assert ask(index, "select path from roots") == [(str(moved),)]
+    assert unlike_a_build(tmp_path, moved, index) == {}
+
+
+def test_what_is_left_out_is_forgotten_and_stays_so(tmp_path: Path) -> None:
+    files = {f"{folder}/{name}.lbl": pds3(id=folder + name) for folder in ("DATA", "OLD") for name in "ab"}
+    root, index = indexed(tmp_path, files)
+    assert updated(index, exclude=["OLD", "*.TMP"]).gone == 2
+    write(root, {"OLD/c.lbl": pds3(id="c"), "x.TMP": "x"})
+    assert updated(index).nothing_changed
+    for scope in ({"under": "OLD"}, {"under": "NOWHERE"}, {"under": "DATA/a.lbl"}):
+        with pytest.raises(VolumeError, match="the index holds nothing of it"):
+            updated(index, **scope)
+    (tmp_path / "list").write_text("OLD/c.lbl\nx.TMP\n")
+    assert updated(index, from_list=tmp_path / "list").nothing_changed
+    report = updated(index, exclude=[])
+    assert (report.new, report.files) == (3, 6)
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_what_is_left_out_from_now_on_is_remembered_though_nothing_goes(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"a.lbl": pds3()})
+    assert updated(index, exclude=["*.TMP"]).nothing_changed
+    write(root, {"x.TMP": "x"})
+    assert updated(index).files == 1
+
+
+def test_a_folder_that_is_gone_is_forgotten_when_it_is_named(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {f"{folder}/d/a.lbl": pds3(id=folder) for folder in "abc"})
+    shutil.rmtree(root / "b")
+    assert updated(index, under="b").gone == 1
+    shutil.rmtree(root / "c")
+    (tmp_path / "list").write_text("c/d/a.lbl\n")
+    assert updated(index, from_list=tmp_path / "list").gone == 1
+    assert updated(index).nothing_changed
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_single_files_that_are_as_they_were_do_not_make_the_index_be_written(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"d/a.lbl": pds3(id="a"), "d/b.lbl": pds3(id="b")})
+    before = index.stat().st_ino
+    (tmp_path / "list").write_text("d/a.lbl\n")
+    report = updated(index, from_list=tmp_path / "list")
+    assert (report.files, report.nothing_changed) == (1, True)
+    assert updated(index, by_hash=True).nothing_changed
+    assert index.stat().st_ino == before
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_an_attached_label_is_compared_by_content_too(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {f"{at}.IMG": pds3(f"X = {at}", id=f"P{at}") for at in range(100, 250)})
+    path = root / "120.IMG"
+    stat = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"X = 120", b"X = 999"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert updated(index).changed == 0
+    assert updated(index, by_hash=True).changed == 1
+    assert unlike_a_build(tmp_path, root, index) == {}
+    for file in root.iterdir():
+        os.utime(file, (1, 1))
+    assert updated(index).read == 0
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_a_rejected_label_is_read_anew_where_certainty_is_wanted(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"a.lbl": pds3(), "bad.lbl": "PDS_VERSION_ID = PDS3\nX = (1\nEND\n"})
+    path = root / "bad.lbl"
+    stat = path.stat()
+    path.write_text("PDS_VERSION_ID = PDS3\nX = 12\nEND\n")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert updated(index).read == 0
+    assert updated(index, by_hash=True).read == 1
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_a_rejected_file_that_a_new_label_names_is_no_label_of_its_own(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"A.IMG": "PDS_VERSION_ID = PDS3\nX = (\n"})
+    assert ask(index, "select path from rejected") == [("A.IMG",)]
+    write(root, {"B.LBL": pds3('^IMAGE = "A.IMG"', id="B")})
+    updated(index)
+    assert ask(index, "select path from rejected") == []
+    assert unlike_a_build(tmp_path, root, index) == {}
+    (root / "B.LBL").unlink()
+    updated(index)
+    assert ask(index, "select path from rejected") == [("A.IMG",)]
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_a_family_whose_instrument_changes_its_name(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(str(at) for at in range(120)))
+    for at, path in enumerate(sorted(root.iterdir())):
+        later(path, pds3(f"X = {at}", id=f"P{at}", instrument="CAM2"))
+    assert updated(index).changed == 120
+    assert unlike_a_build(tmp_path, root, index) == {}
+    assert ask(index, "select family from families") == [("SC/CAM2",)]
+
+
+def test_an_index_with_structure_stays_one(tmp_path: Path) -> None:
+    files = {
+        f"{at}.lbl": pds3("OBJECT = IMAGE", f"LINES = {at}", "END_OBJECT = IMAGE", id=f"{at}") for at in range(120)
+    }
+    root = write(tmp_path / "volume", files)
+    index, fresh = tmp_path / "index.duckdb", tmp_path / "fresh.duckdb"
+    build_index(root, index, jobs=1, structure=True)
+    write(root, {"new.lbl": pds3("OBJECT = IMAGE", "LINES = 500", "END_OBJECT = IMAGE", id="new")})
+    updated(index)
+    build_index(root, fresh, jobs=1, structure=True)
+    assert differences(index, fresh, order=False, but=OF_A_RUN | {"keywords": ("examples",)}).keys() <= LEFT
+    assert ask(index, "select max(LINES) from CAM") == [(500,)]
+
+
+def test_a_refused_update_leaves_nothing_behind(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(["1", "2"]))
+    (root / "P00000.LBL").unlink()
+    with pytest.raises(TooMuchForgotten, match=r"--max-forget 50$"):
+        updated(index, max_forget=0.01)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.duckdb", "volume"]

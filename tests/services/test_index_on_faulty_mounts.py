@@ -117,7 +117,7 @@ def large_tree(tmp_path: Path) -> Path:
     return write(tmp_path / "large", files)
 
 
-@pytest.mark.parametrize("size", [600_000, 2_500_000, 4_000_000])
+@pytest.mark.parametrize("size", [600_000, 1_300_000, 2_500_000])
 def test_a_disk_that_fills_up_is_an_error_and_the_former_index_answers(
     tiny_disk: TinyDisk, tmp_path: Path, large_tree: Path, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
