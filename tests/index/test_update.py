@@ -589,3 +589,60 @@ def test_a_refused_update_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(TooMuchForgotten, match=r"--max-forget 50$"):
         updated(index, max_forget=0.01)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.duckdb", "volume"]
+
+
+# ------------------------------------------------------------------------------- faults that random changes have found
+
+
+def test_a_product_that_is_judged_anew_for_its_twin_is_compared_with_its_rivals(tmp_path: Path) -> None:
+    def of(version: int) -> str:
+        return pds3(f'DATA_SET_ID = "SC-CAM-V{version}.0"', id="P")
+
+    root, index = indexed(tmp_path, {"a/1.lbl": of(1), "b/3.lbl": of(3)})
+    write(root, {"a/1.IMG": pds3(id="I")})
+    updated(index)
+    assert ask(index, "select label from products where latest and id = 'P'") == [("b/3.lbl",)]
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_a_folder_of_which_a_part_was_looked_at_and_that_is_gone_then_is_forgotten(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"a.lbl": pds3(id="a"), "d/b.lbl": pds3(id="b"), "d/c.lbl": pds3(id="c")})
+    write(root, {"new/d.lbl": pds3(id="d"), "new/e.lbl": pds3(id="e")})
+    (root / "d/b.lbl").unlink()
+    (tmp_path / "list").write_text("d/b.lbl\nnew/d.lbl\n")
+    report = updated(index, from_list=tmp_path / "list")
+    assert (report.new, report.gone) == (1, 1)
+    shutil.rmtree(root / "d")
+    shutil.rmtree(root / "new")
+    assert updated(index).gone == 2
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_the_range_of_a_keyword_of_the_long_table_follows(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, series(["19"]) | {"other.lbl": pds3(id="other")})
+    (root / "P00000.LBL").unlink()
+    write(root, series(["5"], first=1))
+    updated(index)
+    assert keyword(index, "X", "(min, max)") == ("5", "5")
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_what_an_attached_label_names_may_have_a_label_of_its_own(tmp_path: Path) -> None:
+    root, index = indexed(tmp_path, {"B.IMG": pds3(id="B"), "bad.IMG": "PDS_VERSION_ID = PDS3\nX = (\n"})
+    write(root, {"A.IMG": pds3('^IMAGE = "B.IMG"', '^TABLE = "BAD.IMG"', id="A")})
+    updated(index)
+    assert unlike_a_build(tmp_path, root, index) == {}
+    (root / "A.IMG").unlink()
+    updated(index)
+    assert ask(index, "select path from rejected") == [("bad.IMG",)]
+    assert unlike_a_build(tmp_path, root, index) == {}
+
+
+def test_a_file_that_two_labels_named_and_now_an_attached_one_alone_is_looked_into(tmp_path: Path) -> None:
+    named = '^IMAGE = "B.IMG"'
+    root, index = indexed(tmp_path, {"B.IMG": pds3(id="B"), "A.IMG": pds3(named, id="A"), "C.LBL": pds3(named, id="C")})
+    assert ask(index, "select id from products order by 1") == [("A",), ("C",)]
+    (root / "C.LBL").unlink()
+    updated(index)
+    assert ask(index, "select id from products order by 1") == [("A",), ("B",)]
+    assert unlike_a_build(tmp_path, root, index) == {}

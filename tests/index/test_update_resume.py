@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +17,6 @@ from psalab.index.update import update_index
 from tests.index.test_resume import CHUNK, KILLS, REPOSITORY
 from tests.index.test_update import LEFT, later
 from tests.index.volumes import OF_A_RUN, ask, differences, pds3, pds4, series, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PRODUCTS = "select count(*) from products"
 
