@@ -155,7 +155,7 @@ def test_a_worker_that_is_killed_is_an_error_that_says_what_to_do(volume: Path, 
     command = [sys.executable, "-c", script, str(volume), str(tmp_path / "index.duckdb")]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "psalab.errors.IndexFileError: " in done.stderr and "a worker was killed" in done.stderr
+    assert "a worker was killed" in done.stderr
     assert "run it again, with fewer jobs: it goes on from where it was" in done.stderr
 
 
