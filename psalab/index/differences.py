@@ -53,6 +53,18 @@ create temp table unreadable (root varchar, prefix varchar);
 create temp table unnamed (root varchar, folder varchar, name varchar);
 create temp table wanted (root varchar, path varchar);
 """
+#: What the index holds as rejected, and whether it holds it as a file, too (it may be a folder, or no longer there).
+_REFUSED: Final = """
+create temp table refused as
+with split as (
+    select distinct root, path, reason, split_part(path, '/', -1) as name, left(path, -length(name) - 1) as folder
+    from former.rejected
+)
+select split.*, f.size, epoch_us(f.mtime) as mtime, f.product_key, f.name is not null as held
+from split left join (
+    select * from former.files semi join split using (root, folder, name)
+) f using (root, folder, name)
+"""
 _STORED: Final = """
 create temp table stored as
 select folder, name, size, epoch_us(mtime) as mtime, role, product_key
@@ -92,6 +104,7 @@ class Differences:
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, by_hash: bool):
         self.connection, self.by_hash = connection, by_hash
         connection.execute(_TABLES)
+        connection.execute(_REFUSED)
 
     def folders(self, root: str, under: str) -> dict[str, int]:
         """Digests of the folders that the index holds, at and below one."""
@@ -195,10 +208,8 @@ class Differences:
     def _try_again(self, root: str, path: Path, judge: Callable[[list[str]], list[int | None]]) -> None:
         """Find the files that could not be read the last time, and now can: they look as they did."""
         rows = self.connection.execute(
-            "select f.folder, f.name, f.size, epoch_us(f.mtime), f.product_key from former.rejected r join former.files f"
-            f" on r.root = f.root and r.path = {_PATH} anti join diff d"
-            " on d.root = f.root and d.folder = f.folder and d.name = f.name and d.what <> 'equal'"
-            f" where f.root = $1 and r.reason like '{_UNREADABLE}%'"
+            "select folder, name, size, mtime, product_key from refused r anti join (from diff where what <> 'equal')"
+            f" using (root, folder, name) where r.root = $1 and r.held and r.reason like '{_UNREADABLE}%'"
             "  and (exists (select 1 from scanned s where s.root = $1 and starts_with(r.path, s.prefix))"
             "   or r.path in (select w.path from wanted w where w.root = $1)) order by all",
             [root],
@@ -282,24 +293,28 @@ class Differences:
         execute(f"insert into reread select root, {_PATH} from diff where what not in ('same', 'equal')")
         execute("insert into reread select root, prefix from unreadable")
         execute(
-            "insert into reread select r.root, r.path from former.rejected r anti join former.files f"
-            " on f.root = r.root and r.path = case when f.folder = '' then f.name else f.folder || '/' || f.name end"
-            " where exists (select 1 from scanned s where s.root = r.root and starts_with(r.path || '/', s.prefix))"
+            "insert into reread select r.root, r.path from refused r where not held"
+            " and exists (select 1 from scanned s where s.root = r.root and starts_with(r.path || '/', s.prefix))"
         )
-        # only detached labels keep a file from being looked into: what one of them named, and perhaps nobody does now
-        execute(
+        ((goes,),) = execute("select count(*) from removed").fetchall()
+        if goes:
+            self._find_unnamed()
+        before = execute(
+            "select root, path, reason from former.rejected semi join reread using (root, path)"
+        ).fetchall()
+        ((different,),) = execute("select count(*) from diff where what <> 'equal'").fetchall()
+        return bool(different) or set(before) != set(unreadable)
+
+    def _find_unnamed(self) -> None:
+        """Find the files that labels which go named; only detached labels keep a file from being looked into."""
+        self.connection.execute(
             "insert into unnamed select distinct f.root, f.folder, f.name from former.files f"
             " join former.named n on f.folder = n.folder and lower(f.name) = lower(n.name)"
             " join former.products p on p.product_key = n.product_key and p.root = f.root"
             f" where p.product_key in (select product_key from removed) and {DETACHED.format('p.label')}"
             f" and not {DETACHED.format('f.name')}"
         )
-        execute(f"insert into reread select root, {_PATH} from unnamed")
-        before = execute(
-            "select root, path, reason from former.rejected semi join reread using (root, path)"
-        ).fetchall()
-        ((different,),) = execute("select count(*) from diff where what <> 'equal'").fetchall()
-        return bool(different) or set(before) != set(unreadable)
+        self.connection.execute(f"insert into reread select root, {_PATH} from unnamed")
 
     def changed_files(self, root: str) -> Iterator[pa.RecordBatch]:
         """Files that may have to be read: labels that are new or changed, and those that may begin with one."""
